@@ -1,0 +1,1 @@
+"""How well it learned: reads run folders and arrays, and imports none of our other rooms."""

@@ -1,0 +1,1 @@
+"""The doors: one thin training script an agent."""

@@ -1,0 +1,1 @@
+"""One run, start to end: its folder, its logging, its progress."""

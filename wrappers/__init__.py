@@ -1,0 +1,1 @@
+"""How a world changes: schedules, value laws, knobs, and the wrappers that apply them."""
