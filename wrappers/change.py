@@ -121,8 +121,8 @@ class Timeline:
         for position, change in enumerate(self.changes):
             key = (self.seed, position)
             piece = change.schedule.segment(clock, key)
-            context[change.knob] = change.law.value(piece.index, key)
-            segment += piece.index
+            context[change.knob] = change.law.value(piece.number, key)
+            segment += piece.number
             start = max(start, piece.start)
             if piece.stop is not None:
                 stops.append(piece.stop)

@@ -14,9 +14,7 @@ from .change import Change, Moment, Timeline
 from .knobs import KnobBoard
 
 
-class NonStationary(
-    gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
-):
+class NonStationary(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Changes a world in place, by a clock of environment steps that survives episode resets.
 
     The observation, the next action and the step that it leads to all belong to the same clock: at

@@ -15,12 +15,12 @@ class Segment(NamedTuple):
     """A stretch of the clock without a change.
 
     Attributes:
-        index: how many changes came before it.
+        number: how many changes came before it.
         start: the clock at which it begins.
         stop: the clock at which the next one begins, or None when it never ends.
     """
 
-    index: int
+    number: int
     start: int
     stop: int | None
 
@@ -50,7 +50,7 @@ class Periodic(Schedule):
 
     Example:
         >>> Periodic(500).segment(1200, ())
-        Segment(index=2, start=1000, stop=1500)
+        Segment(number=2, start=1000, stop=1500)
     """
 
     period: int
@@ -73,9 +73,9 @@ class At(Schedule):
 
     Example:
         >>> At((100, 300)).segment(299, ())
-        Segment(index=1, start=100, stop=300)
+        Segment(number=1, start=100, stop=300)
         >>> At(()).segment(10**9, ())
-        Segment(index=0, start=0, stop=None)
+        Segment(number=0, start=0, stop=None)
     """
 
     steps: tuple[int, ...]

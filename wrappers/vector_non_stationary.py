@@ -88,7 +88,7 @@ class VectorNonStationary(VectorWrapper):
     def reset(
         self,
         *,
-        seed: int | Sequence[int | None] | None = None,
+        seed: int | Sequence[int] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in every copy; with a seed, begin the stream anew as well."""
@@ -98,12 +98,10 @@ class VectorNonStationary(VectorWrapper):
             self._clock = 0
             self._moment = self._timeline.at(0)
             self._world.set_context(self._moment.context)
-        observations, info = self.env.reset(seed=seed, options=options)
+        observations, info = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         return observations, {**info, **self._truth()}
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Take a step in the present context, then move to the next clock's."""
         observations, rewards, terminated, truncated, info = self.env.step(actions)
         self._clock += self.num_envs

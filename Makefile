@@ -1,0 +1,47 @@
+# Two commands for everybody:   make train    make test
+# For developers:               make check    make slow    make format
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install train test check format lint types slow clean
+
+help:
+	@echo "make train   train PPO with continual backprop on Slippery Ant, about three minutes"
+	@echo "make test    run the tests"
+	@echo "make check   format, lint, types and tests: what CI runs"
+	@echo "make slow    the long tests"
+	@echo "make clean   remove the virtual environment and build output, never runs/"
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "everlearn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(INSTALLED)
+
+train: $(INSTALLED)
+	$(BIN)/python scripts/train_ppo.py --stream everlearn/SlipperyAnt-v0:change_every=60000 \
+		--methods continual-backprop --seed 0 --total-steps 300000
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+format: $(INSTALLED)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

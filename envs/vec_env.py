@@ -1,0 +1,139 @@
+"""A gymnasium vector environment as a stable-baselines3 `VecEnv`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvObs, VecEnvStepReturn
+
+from ..wrappers.errors import SettingsError
+
+
+class StreamVecEnv(VecEnv):
+    """What stable-baselines3 trains on.
+
+    Each step's `infos` hold the world's own entries and the truth about the stream; at an episode's
+    end also SB3's `terminal_observation`, `TimeLimit.truncated` and `episode`.
+
+    Args:
+        env: a vector environment with same-step autoreset.
+        seed: seed of the first reset. None: random.
+
+    Raises:
+        SettingsError: for another autoreset mode.
+    """
+
+    def __init__(self, env: VectorEnv, seed: int | None = None) -> None:
+        if env.metadata.get("autoreset_mode") != AutoresetMode.SAME_STEP:
+            raise SettingsError("StreamVecEnv needs a vector environment with same-step autoreset")
+        self._env = env
+        self._actions: np.ndarray
+        self._returns = np.zeros(env.num_envs)
+        self._lengths = np.zeros(env.num_envs, dtype=np.int64)
+        self._started = time.time()
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self.seed(seed)
+
+    def reset(self) -> VecEnvObs:
+        """Begin an episode in every copy."""
+        first_seed = self._seeds[0]
+        observations, info = self._env.reset(seed=first_seed)
+        self._reset_seeds()
+        self._reset_options()
+        self._returns[:] = 0
+        self._lengths[:] = 0
+        self.reset_infos = self._infos(info)
+        return observations
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Keep the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Take the step."""
+        observations, rewards, terminated, truncated, info = self._env.step(self._actions)
+        dones = terminated | truncated
+        self._returns += rewards
+        self._lengths += 1
+        final_observations = info.pop("final_obs", None)
+        infos = self._infos(info)
+        for i in np.flatnonzero(dones):
+            infos[i]["terminal_observation"] = final_observations[i]
+            infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
+            infos[i]["episode"] = {
+                "r": float(self._returns[i]),
+                "l": int(self._lengths[i]),
+                "t": round(time.time() - self._started, 6),
+            }
+        self._returns[dones] = 0
+        self._lengths[dones] = 0
+        return observations, rewards.astype(np.float32), dones, infos
+
+    def close(self) -> None:
+        """Close the worlds."""
+        self._env.close()
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Read an attribute of each world, or of the vector environment where it has it."""
+        singles = self._singles()
+        if singles is not None and not hasattr(self._env, attr_name):
+            return [singles[i].get_wrapper_attr(attr_name) for i in self._get_indices(indices)]
+        return [getattr(self._env, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of each world; worlds that cannot be reached refuse.
+
+        Raises:
+            AttributeError: if the worlds are native, or have no such attribute.
+        """
+        singles = self._require_singles(attr_name)
+        for i in self._get_indices(indices):
+            if not singles[i].set_wrapper_attr(attr_name, value, force=False):
+                raise AttributeError(f"no world or wrapper has an attribute {attr_name!r}")
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of each world; worlds that cannot be reached refuse.
+
+        Raises:
+            AttributeError: if the worlds are native, or have no such method.
+        """
+        singles = self._require_singles(method_name)
+        return [
+            singles[i].get_wrapper_attr(method_name)(*method_args, **method_kwargs)
+            for i in self._get_indices(indices)
+        ]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """Answer yes for SB3's `Monitor`, whose work is done here."""
+        return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
+
+    def _singles(self) -> Sequence[Any] | None:
+        world = self._env.unwrapped
+        return world.envs if isinstance(world, SyncVectorEnv) else None
+
+    def _require_singles(self, name: str) -> Sequence[Any]:
+        singles = self._singles()
+        if singles is None:
+            raise AttributeError(f"cannot reach {name!r} inside native worlds")
+        return singles
+
+    def _infos(self, info: dict[str, Any]) -> list[dict[str, Any]]:
+        """Turn a dictionary of arrays into a dictionary for each copy."""
+        columns = {
+            key: value for key, value in info.items() if key != "final_info" and key[0] != "_"
+        }
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for key, value in columns.items():
+            mask = info.get(f"_{key}")
+            entries = self._infos(value) if isinstance(value, dict) else np.asarray(value).tolist()
+            for i, entry in enumerate(entries):
+                if mask is None or mask[i]:
+                    infos[i][key] = entry
+        return infos
