@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,8 +149,10 @@ class _ModelFile:
         self._assets = Path(spec.config.base_path, "mujoco", "assets_gym")
         self._source = self._assets / spec.config.xml_file
         self._knobs = knobs
-        self._folder = tempfile.TemporaryDirectory(prefix="everlearn-")
-        self._target = Path(self._folder.name, self._source.name)
+        folder = tempfile.mkdtemp(prefix="everlearn-")
+        self._target = Path(folder, self._source.name)
+        # Worlds are often dropped without `close`; the folder must not outlive them.
+        self.close = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
     @property
     def relative_path(self) -> str:
@@ -161,9 +165,6 @@ class _ModelFile:
             knob.apply(model, context[knob.name], knob.copy_fields(model))
         fields = [field for knob in self._knobs for field in knob.fields]
         write_model_file(self._source, model, fields, self._target)
-
-    def close(self) -> None:
-        self._folder.cleanup()
 
 
 def _file_knob(name: str) -> MujocoKnob:

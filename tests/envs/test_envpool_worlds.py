@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 
-import everlearn.envs
 from everlearn.envs.envpool_worlds import EnvPoolWorlds
 from everlearn.wrappers.change import Change
 from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.schedules import At
 from everlearn.wrappers.values import Values
 from everlearn.wrappers.vector_non_stationary import VectorNonStationary
-
-assert everlearn.envs.make_stream  # importing the room registers its knobs
 
 N_ENVS = 2
 ACTIONS = np.random.default_rng(0).uniform(-1, 1, size=(80, N_ENVS, 8))
@@ -24,7 +21,7 @@ def roll(changes: list[Change], n_steps: int = 80, seed: int = 0) -> dict[str, n
     observations, info = env.reset(seed=seed)
     record: dict[str, list] = {"observation": [observations.copy()], "done": [], "friction": []}
     for action in ACTIONS[:n_steps]:
-        record["friction"].append(info["context"]["friction"][0])
+        record["friction"].append(info["context"].get("friction", [1.0])[0])
         observations, _, terminated, truncated, info = env.step(action)
         record["observation"].append(observations.copy())
         record["done"].append(terminated | truncated)
@@ -74,6 +71,15 @@ def test_reverted_is_bit_equal_to_a_fresh_world() -> None:
     fresh.reset(seed=3)
     for action in ACTIONS[:20]:
         np.testing.assert_array_equal(worlds.step(action)[0], fresh.step(action)[0])
+
+
+def test_closing_leaves_no_file() -> None:
+    worlds = EnvPoolWorlds("Ant-v5", N_ENVS, ["friction"])
+    worlds.set_context({"friction": 1.0})
+    file = worlds._model_file._target  # type: ignore[union-attr]
+    assert file.exists()
+    worlds.close()
+    assert not file.parent.exists()
 
 
 def test_copies_differ_and_runs_repeat() -> None:

@@ -92,7 +92,7 @@ def test_both_back_ends_tell_the_stream(backend: str) -> None:
 def test_the_two_back_ends_see_the_same_frictions() -> None:
     seen = []
     for backend in ("gymnasium", "envpool"):
-        venv = make_vec_env(ANT, n_envs=2, seed=7, backend=backend, change_every=6)  # type: ignore[arg-type]
+        venv = make_vec_env(ANT, n_envs=2, seed=7, backend=backend, change_every=6)
         venv.reset()
         steps = [venv.step(np.zeros((2, 8)))[3] for _ in range(20)]
         seen.append([infos[0]["context"]["friction"] for infos in steps])
@@ -109,7 +109,7 @@ def test_without_changes_it_steps_like_sb3s_own() -> None:
     for actions in np.random.default_rng(0).uniform(-1, 1, size=(150, 2, 8)):
         for mine, other in zip(ours.step(actions)[:3], theirs.step(actions)[:3], strict=True):
             np.testing.assert_array_equal(mine, other)
-        episodes += sum("episode" in info for info in theirs.buf_infos)
+        episodes += sum("episode" in info for info in theirs.buf_infos)  # type: ignore[attr-defined]
     assert episodes > 0
 
 

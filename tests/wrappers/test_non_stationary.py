@@ -8,15 +8,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-import everlearn.envs
+import everlearn.envs  # noqa: F401 - registers the knobs
 from everlearn.wrappers.change import Change
 from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.knobs import KnobBoard
 from everlearn.wrappers.non_stationary import NonStationary
 from everlearn.wrappers.schedules import At, Periodic
 from everlearn.wrappers.values import LogUniform, Values
-
-assert everlearn.envs.make_stream  # importing the room registers its knobs
 
 SLIDE = Change("friction", Values((0.4, 0.05)), At((60,)))
 STAY = Change("friction", Values((0.4,)), At(()))

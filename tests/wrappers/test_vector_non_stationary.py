@@ -3,15 +3,13 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
-import everlearn.envs
+import everlearn.envs  # noqa: F401 - registers the knobs
 from everlearn.wrappers.change import Change
 from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.non_stationary import NonStationary
 from everlearn.wrappers.schedules import At
 from everlearn.wrappers.values import Values
 from everlearn.wrappers.vector_non_stationary import VectorNonStationary
-
-assert everlearn.envs.make_stream  # importing the room registers its knobs
 
 SLIDE = Change("friction", Values((0.4, 0.05)), At((60,)))
 
