@@ -1,1 +1,1 @@
-"""One run, start to end: its folder, its logging, its progress."""
+"""One run, start to end: its settings, its folder, its tables and its progress."""

@@ -1,0 +1,247 @@
+"""The folder of one run: where it lies, who may write it, and what state it is in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from filelock import FileLock, Timeout
+
+from ..wrappers.errors import SettingsError
+
+CONFIG = "config.yaml"
+EPISODES = "episodes.csv"
+ITERATIONS = "iterations.csv"
+MODEL = "model.zip"
+PICTURE = "return.png"
+STAMP = "stamp.json"
+STATUS = "status.json"
+
+_LOCK = ".lock"
+_WRITTEN = (CONFIG, EPISODES, ITERATIONS, MODEL, PICTURE, STAMP, STATUS, "events.out.tfevents.*")
+_PACKAGES = (
+    "everlearn",
+    "envpool",
+    "gymnasium",
+    "mujoco",
+    "numpy",
+    "stable-baselines3",
+    "tensorboard",
+    "torch",
+)
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a run has come."""
+
+    state: Literal["running", "finished", "failed"]
+    """A run that was killed stays "running"."""
+
+    steps: int
+    """Environment steps taken, over all copies."""
+
+    iteration: int
+    """Iterations ended."""
+
+    error: str = ""
+    """What ended a failed run."""
+
+
+def config_hash(identity: Mapping[str, Any]) -> str:
+    """Return ten hexadecimal digits that tell one configuration from another.
+
+    Args:
+        identity: everything that makes two runs of the same seed differ, as JSON can hold it;
+            the order of the keys is of no account.
+
+    Example:
+        >>> config_hash({"agent": "ppo", "gamma": 0.99})
+        'd92bf11296'
+        >>> config_hash({"gamma": 0.99, "agent": "ppo"})
+        'd92bf11296'
+    """
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def run_path(runs_folder: str | Path, stream: str, agent: str, config_hash: str, seed: int) -> Path:
+    """Return where a run lies.
+
+    Args:
+        runs_folder: the folder of all runs.
+        stream: the stream's name, with or without its `everlearn/`.
+        agent: the agent's name with those of its methods.
+        config_hash: from `config_hash`.
+        seed: the run's seed.
+
+    Example:
+        >>> run_path("runs", "everlearn/SlipperyAnt-v0", "ppo", "d92bf11296", 0).as_posix()
+        'runs/SlipperyAnt-v0/ppo/d92bf11296/seed_0'
+    """
+    return Path(runs_folder, stream.removeprefix("everlearn/"), agent, config_hash, f"seed_{seed}")
+
+
+def require_writable(path: Path) -> None:
+    """Raise unless a folder can be made and written at `path`; leave nothing behind.
+
+    Args:
+        path: the folder, which need not exist yet.
+
+    Raises:
+        SettingsError: naming the folder and what stands in the way.
+    """
+    nearest = path.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise SettingsError(f"cannot write the run folder {path}: {nearest} is not a folder")
+    try:
+        # A trial tells the truth where permission bits do not: for root, on read-only disks.
+        with tempfile.TemporaryDirectory(dir=nearest, prefix=".everlearn-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(f"cannot write the run folder {path}: {nearest}: {reason}") from error
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[None]:
+    """Hold a run folder, which is made where it is missing, so that no one else writes in it.
+
+    The operating system gives it back when the process ends, however it ends.
+
+    Args:
+        path: the run folder.
+
+    Raises:
+        SettingsError: if another process holds it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / _LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise SettingsError(f"another process is writing the run folder {path}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def clear(path: Path) -> None:
+    """Remove what an earlier run wrote into its folder, and nothing else.
+
+    Args:
+        path: the run folder.
+    """
+    for pattern in _WRITTEN:
+        for file in path.glob(pattern):
+            file.unlink()
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write a file so that a reader sees the old text or the new, and never a part.
+
+    Args:
+        file: what to write; its folder must exist.
+        text: the whole new text.
+    """
+    beside = file.with_name(f".{file.name}.tmp")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, file)
+
+
+def write_json(file: Path, data: Mapping[str, Any]) -> None:
+    """Write data as readable JSON, atomically.
+
+    Args:
+        file: what to write.
+        data: what JSON can hold.
+    """
+    write_atomically(file, json.dumps(data, indent=2) + "\n")
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the configuration of a run.
+
+    Args:
+        path: the run folder.
+        config: what JSON can hold; tuples become lists.
+    """
+    plain = json.loads(json.dumps(config))
+    write_atomically(path / CONFIG, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def read_status(path: Path) -> Status | None:
+    """Return the state a run is in, or None where there is none that can be read.
+
+    Args:
+        path: the run folder.
+    """
+    try:
+        return Status(**json.loads((path / STATUS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_status(path: Path, status: Status) -> None:
+    """Write the state a run is in.
+
+    Args:
+        path: the run folder.
+        status: the state.
+    """
+    write_json(path / STATUS, {key: value for key, value in asdict(status).items() if value != ""})
+
+
+def stamp() -> dict[str, Any]:
+    """Return what a result must be traced back to: command, versions, git commit, machine."""
+    return {
+        "command": shlex.join([Path(sys.executable).name, *sys.argv]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "git": _git(),
+        "machine": {
+            "system": platform.platform(),
+            "name": platform.node(),
+            "cores": os.cpu_count(),
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> dict[str, Any] | None:
+    """Return the commit of the repository that the command was started in, if any."""
+    try:
+        commit = _output("git", "rev-parse", "HEAD")
+        changed = _output("git", "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "uncommitted_changes": bool(changed)}
+
+
+def _output(*command: str) -> str:
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return run.stdout.strip()

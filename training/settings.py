@@ -1,0 +1,101 @@
+"""What every training script may be told, whichever agent it trains.
+
+Nothing heavy is imported here, so that a script can answer `--help` at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..wrappers.errors import SettingsError
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from ..agents.method import Method
+
+
+@dataclass(frozen=True)
+class RunSettings(ABC):
+    """What all agents share; each agent has one subclass that adds its own settings."""
+
+    stream: str = "everlearn/SlipperyAnt-v0"
+    """The changing world to learn in: a name, or name:setting=value,setting=value."""
+
+    methods: tuple[str, ...] = ()
+    """What keeps the agent able to learn: names, each with or without :setting=value,..."""
+
+    seed: int = 0
+    """Where all randomness of the run comes from (0 or more); part of the run's folder."""
+
+    total_steps: int = 1_000_000
+    """Environment steps to train for, over all copies; the last iteration is run to its end."""
+
+    n_envs: int = 8
+    """Copies of the world that are stepped together."""
+
+    world_backend: Literal["auto", "gymnasium", "envpool"] = "auto"
+    """What steps the world; auto is the exact one, gymnasium."""
+
+    runs_folder: str = "runs"
+    """The folder in which each run gets a folder of its own."""
+
+    threads: int = 1
+    """Threads torch may use; for small networks more than 1 is slower."""
+
+    diagnostics: bool = True
+    """Whether to log the plasticity diagnostics; they never change training."""
+
+    agent: ClassVar[str]
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for a number outside of its range; `train` calls it first."""
+        require(self, "seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
+        require(self, "total_steps", self.total_steps >= 1, "1 or more")
+        require(self, "n_envs", self.n_envs >= 1, "1 or more")
+        require(self, "threads", self.threads >= 1, "1 or more")
+
+    @abstractmethod
+    def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
+        """Build the agent, ready to learn in `env`.
+
+        Args:
+            env: the copies of the world.
+            methods: what keeps the agent able to learn, in the order given.
+        """
+
+    @abstractmethod
+    def learner(self) -> dict[str, Any]:
+        """Return all settings of the agent alone, with nothing left to be filled in."""
+
+
+def require(settings: RunSettings, name: str, fits: bool, allowed: str) -> None:
+    """Raise unless a setting fits.
+
+    Args:
+        settings: whose field is looked at.
+        name: the field.
+        fits: whether its value may be used.
+        allowed: the values that may, such as "1 or more".
+
+    Raises:
+        SettingsError: naming the setting as it is written on the command line.
+    """
+    if not fits:
+        value = getattr(settings, name)
+        raise SettingsError(f"--{name.replace('_', '-')} must be {allowed}, not {value}")
+
+
+def own_settings(settings: RunSettings) -> dict[str, Any]:
+    """Return the fields that the agent's own class adds to the shared ones.
+
+    Args:
+        settings: the settings of one agent.
+    """
+    shared = RunSettings.__dataclass_fields__
+    return {name: value for name, value in asdict(settings).items() if name not in shared}

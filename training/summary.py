@@ -1,0 +1,89 @@
+"""What is said at the end of a run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from . import run
+
+if TYPE_CHECKING:
+    from ..evaluation.records import Record
+
+LAST_EPISODES = 100
+"""Over how many episodes the final return is taken, as in SB3's `rollout/ep_rew_mean`."""
+
+_MOST_SEGMENTS = 10
+
+
+def print_summary(
+    folder: Path, runs_folder: str, record: Record, last: Mapping[str, Any], seconds: float
+) -> None:
+    """Print how a run went, where its picture is, and how to look closer.
+
+    Args:
+        folder: the run folder.
+        runs_folder: the folder of all runs.
+        record: what the run wrote.
+        last: the newest value of every tag.
+        seconds: how long training took.
+    """
+    # Long lines go past rich, which would break them.
+    print(f"{record.stream}: {record.agent}, seed {record.seed}")
+    table = Table(show_header=False)
+    table.add_column(style="bold")
+    table.add_column(justify="right")
+    for name, value in summary_rows(record, last, seconds):
+        table.add_row(name, value)
+    Console(highlight=False).print(table)
+    print(f"picture:     {folder / run.PICTURE}")
+    print(f"tables:      {folder / run.ITERATIONS}, {run.EPISODES}")
+    print(f"TensorBoard: tensorboard --logdir {shlex.quote(str(runs_folder))}")
+
+
+def summary_rows(record: Record, last: Mapping[str, Any], seconds: float) -> list[tuple[str, str]]:
+    """Return the summary's lines, each with a name and a value.
+
+    Args:
+        record: what the run wrote.
+        last: the newest value of every tag.
+        seconds: how long training took.
+    """
+    steps = int(record.iterations["step"].iloc[-1])
+    returns = record.episodes["return"]
+    rows = [
+        ("steps", f"{steps:,}"),
+        ("iterations", f"{len(record.iterations):,}"),
+        ("episodes", f"{len(returns):,}"),
+        ("time", f"{int(seconds // 60)} min {seconds % 60:.1f} s"),
+        ("steps per second", f"{steps / seconds:,.0f}"),
+        (f"return, last {LAST_EPISODES} episodes", _mean(returns.tail(LAST_EPISODES))),
+    ]
+    rows += _segment_rows(record)
+    for name, value in last.items():
+        if name.endswith("replaced_units"):
+            rows.append((name.removeprefix("plasticity/"), f"{value:,.0f}"))
+    return rows
+
+
+def _segment_rows(record: Record) -> list[tuple[str, str]]:
+    segments = record.segments()
+    if len(segments) < 2:
+        return []
+    returns = record.episodes.groupby("segment")["return"].mean()
+    rows = []
+    for segment in segments.tail(_MOST_SEGMENTS).itertuples():
+        context = ", ".join(f"{name} {value:.3g}" for name, value in segment.context.items())
+        value = returns.get(segment.segment)
+        shown = "no episode ended" if value is None else f"{value:,.1f}"
+        rows.append((f"return, segment {segment.segment:.0f} ({context})", shown))
+    return rows
+
+
+def _mean(values: Any) -> str:
+    return f"{values.mean():,.1f}" if len(values) else "no episode ended"
