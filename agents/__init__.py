@@ -1,1 +1,7 @@
 """Who learns: agents on stable-baselines3, and the methods that keep them learning."""
+
+from .method import Method
+from .plasticity.continual_backprop import ContinualBackprop
+from .ppo import PPO
+
+__all__ = ["PPO", "ContinualBackprop", "Method"]

@@ -1,0 +1,130 @@
+"""Adam whose memory can be reset for a part of a parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..wrappers.errors import SettingsError
+
+
+@final
+class Adam(Optimizer):
+    """`torch.optim.Adam` with `reset`, and bit for bit the same until it is used.
+
+    Kingma and Ba, "Adam: A method for stochastic optimization" (2015), Algorithm 1. Elements that
+    were reset count their own steps: with zeroed moments and an old step count, the first step
+    would be (1 - beta1) / sqrt(1 - beta2) times the learning rate, which is 3.16 times for the
+    default betas. The counts lie beside torch's own state, under "element_step", so that the
+    state of either optimizer loads into the other.
+
+    Args:
+        params: the parameters, or groups of them, as for every torch optimizer.
+        lr: step size, more than 0.
+        betas: decay of the mean and of the square of the gradient, each in [0, 1).
+        eps: added to the denominator, 0 or more.
+        weight_decay: this times the parameter is added to the gradient (coupled L2), 0 or more.
+
+    Raises:
+        SettingsError: a setting outside of its range.
+
+    Example:
+        >>> weight = nn.Parameter(torch.zeros(2, 3))
+        >>> adam = Adam([weight], lr=0.1)
+        >>> weight.grad = torch.ones(2, 3)
+        >>> _ = adam.step()
+        >>> adam.reset(weight, 0)
+        >>> adam.state[weight]["element_step"]
+        tensor([[0., 0., 0.],
+                [1., 1., 1.]])
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        for name, value in {"lr": lr, "eps": eps, "weight_decay": weight_decay}.items():
+            if not value >= 0:
+                raise SettingsError(f"adam setting {name!r} must be 0 or more, not {value}")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise SettingsError(f"adam setting 'betas' must be in [0, 1), not {betas}")
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Make one step for every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and the gradients anew, if given.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._step_one(parameter, parameter.grad, group)
+        return loss
+
+    @torch.no_grad()
+    def reset(self, parameter: Tensor, index: Any) -> None:
+        """Make some elements as new: no moments, and no steps made.
+
+        Args:
+            parameter: one of the parameters.
+            index: which elements, as in `parameter[index]`.
+        """
+        state = self.state.get(parameter)
+        if not state:
+            return
+        if "element_step" not in state:
+            # The parameter's own type: torch casts to it when a state is loaded.
+            state["element_step"] = torch.full_like(parameter, state["step"].item())
+        for key in ("element_step", "exp_avg", "exp_avg_sq"):
+            state[key][index] = 0
+
+    def _step_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.tensor(0.0)
+            state["exp_avg"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state["exp_avg_sq"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+        mean, square = state["exp_avg"], state["exp_avg_sq"]
+        beta1, beta2 = group["betas"]
+        state["step"] += 1
+        # The same operations in the same order as torch's, or the last bits would differ.
+        if group["weight_decay"] != 0:
+            gradient = gradient.add(parameter, alpha=group["weight_decay"])
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        if "element_step" in state:
+            steps = state["element_step"].add_(1)
+            denominator = (square / _bias_correction(beta2, steps)).sqrt_().add_(group["eps"])
+            mean = mean / _bias_correction(beta1, steps)
+            parameter.addcdiv_(mean, denominator, value=-group["lr"])
+        else:
+            step = state["step"].item()
+            step_size = group["lr"] / (1 - beta1**step)
+            denominator = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(group["eps"])
+            parameter.addcdiv_(mean, denominator, value=-step_size)
+
+
+def _bias_correction(beta: float, steps: Tensor) -> Tensor:
+    # 1 - beta**steps in a form that keeps all digits for few steps.
+    if beta == 0:
+        return torch.ones_like(steps)
+    return torch.expm1(steps * math.log(beta)).neg_()

@@ -1,0 +1,249 @@
+"""What every agent does with its methods, whichever algorithm it runs."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import secrets
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..wrappers import info as info_names
+from ..wrappers.errors import SettingsError
+from .adam import Adam
+from .layers import Part, capture_features
+from .method import Method
+from .registry import describe_method, rebuild_method
+
+SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
+
+
+class MethodHost(BaseAlgorithm):
+    """An algorithm of stable-baselines3 with methods: abstract mixin, to stand before it.
+
+    It calls the seams of its methods, and saves and loads their state with the agent. The zip
+    still loads in stable-baselines3 itself, which ignores the methods (unless a method changed
+    the network's shape).
+    """
+
+    methods: tuple[Method, ...]
+    """The agent's own copies of its methods, in the order in which they act."""
+
+    parts: tuple[Part, ...]
+    """The agent's networks as methods see them."""
+
+    method_specs: list[dict[str, Any]]
+    """Plain data from which the methods are built; saved with the agent."""
+
+    method_state: dict[str, Any]
+    """The methods' state while the agent is saved or loaded, and empty otherwise."""
+
+    _penalties: list[Tensor]
+
+    @abstractmethod
+    def _optimizer_owners(self) -> Sequence[nn.Module]:
+        """Return the modules that have an attribute `optimizer` for all of their parameters."""
+
+    @abstractmethod
+    def _build_parts(self) -> tuple[Part, ...]:
+        """Return the agent's networks; raise `SettingsError` where methods can't see into them."""
+
+    def _hold_methods(self, methods: Iterable[Method]) -> None:
+        self.method_specs = [describe_method(method) for method in methods]
+        self.method_state = {}
+        self.methods = ()
+        self.parts = ()
+        self._penalties = []
+
+    def _setup_model(self) -> None:
+        super()._setup_model()  # type: ignore[safe-super]
+        self._penalties = []
+        self.methods = tuple(rebuild_method(spec) for spec in self.method_specs)
+        for method in self.methods:
+            method.network(self.policy)
+        if self.methods:
+            self.policy.to(self.device)
+            for owner in self._optimizer_owners():
+                owner.optimizer = self._make_optimizer(owner)  # type: ignore[assignment]
+        try:
+            self.parts = self._build_parts()
+        except SettingsError:
+            if self.methods:
+                raise
+            self.parts = ()
+        self._attach_methods()
+        self._register_hooks()
+
+    def _make_optimizer(self, owner: nn.Module) -> Optimizer:
+        """Make the optimizer anew, so that parameters which a method added are in it too."""
+        learning_rate = self.lr_schedule(1)
+        settings = dict(self.policy.optimizer_kwargs)
+        parameters = list(owner.parameters())
+        offers = [
+            (method.name, offer)
+            for method in self.methods
+            if (offer := method.optimizer(parameters, learning_rate, settings)) is not None
+        ]
+        if len(offers) > 1:
+            raise SettingsError(
+                "only one method can bring an optimizer, but these do: "
+                + ", ".join(name for name, _ in offers)
+            )
+        if offers:
+            return offers[0][1]
+        kind: Any = self.policy.optimizer_class
+        if kind is torch.optim.Adam and settings.keys() <= {"betas", "eps", "weight_decay"}:
+            kind = Adam
+        return kind(parameters, lr=learning_rate, **settings)
+
+    def _attach_methods(self) -> None:
+        # Entropy from the system where there is no seed: torch's generators stay as they are.
+        seed = secrets.randbits(63) if self.seed is None else self.seed
+        for index, method in enumerate(self.methods):
+            sequence = np.random.SeedSequence([seed, index])
+            method.attach(self.parts, int(sequence.generate_state(1, np.uint64)[0] >> 1))
+            method.to(self.device)
+        if self.method_state:
+            nn.ModuleList(self.methods).load_state_dict(self.method_state)
+            self.method_state = {}
+
+    def _register_hooks(self) -> None:
+        if not self.methods:
+            return
+        if any(method.needs_features for method in self.methods):
+            for part in self.parts:
+                for layer in part.hidden:
+                    capture_features(layer)
+        for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
+            optimizer.register_step_post_hook(self._after_step)
+            if any(type(method).penalty is not Method.penalty for method in self.methods):
+                self._add_penalties_with(optimizer)
+
+    def _add_penalties_with(self, optimizer: Optimizer) -> None:
+        """Let `optimizer.zero_grad` leave the penalties' gradients where there were none.
+
+        Every algorithm of stable-baselines3 calls `zero_grad` between the forward pass and the
+        backward pass of each gradient step. The loss's gradients then add to the penalties', and
+        both are clipped together, as if the penalties were in the loss. Hooks on the parameters
+        would also fire where another network's loss flows through them, as in SAC, and never for
+        a parameter that the loss does not reach.
+        """
+        clear = optimizer.zero_grad
+
+        def zero_grad(set_to_none: bool = True) -> None:
+            clear(set_to_none)
+            penalties = [
+                penalty
+                for method in self.methods
+                for part in self.parts
+                if part.optimizer is optimizer and (penalty := method.penalty(part)) is not None
+            ]
+            if penalties:
+                total = torch.stack(penalties).sum()
+                self._penalties.append(total.detach())
+                if total.requires_grad:
+                    total.backward()
+
+        optimizer.zero_grad = zero_grad  # type: ignore[method-assign]
+
+    @torch.no_grad()
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        for method in self.methods:
+            for part in self.parts:
+                if part.optimizer is optimizer:
+                    method.after_step(part)
+
+    def _finish_iteration(self) -> None:
+        """Call the methods' `after_iteration`, and log what they tell."""
+        if self._penalties:
+            self.logger.record("train/penalty", torch.stack(self._penalties).mean().item())
+            self._penalties.clear()
+        for method in self.methods:
+            for tag, value in method.after_iteration().items():
+                self.logger.record(tag, value)
+
+    def _update_info_buffer(
+        self, infos: list[dict[str, Any]], dones: np.ndarray | None = None
+    ) -> None:
+        super()._update_info_buffer(infos, dones)
+        if not self.methods:
+            return
+        assert self.env is not None
+        # A change that lands at a reset is told with the first observation of the new episode,
+        # which a VecEnv keeps apart from the infos of the step.
+        reset_infos = self.env.unwrapped.reset_infos
+        begun = [] if dones is None else [reset_infos[index] for index in np.flatnonzero(dones)]
+        for info in (*infos, *begun):
+            if info.get(info_names.BOUNDARY):
+                for method in self.methods:
+                    method.on_change(info)
+                return
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "methods", "parts", "_penalties"]
+
+    def save(
+        self,
+        path: str | pathlib.Path | io.BufferedIOBase,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """Save the agent with its methods, as a zip that stable-baselines3 itself can load.
+
+        Args:
+            path: the file to be written.
+            exclude: attributes to be left out besides the usual ones.
+            include: attributes to be saved that usually are not.
+        """
+        state = nn.ModuleList(self.methods).state_dict()
+        self.method_state = {key: value.cpu() for key, value in state.items()}
+        try:
+            super().save(path, exclude, include)
+        finally:
+            self.method_state = {}
+
+    @classmethod
+    def load(
+        cls: type[SelfMethodHost],
+        path: str | pathlib.Path | io.BufferedIOBase,
+        env: GymEnv | None = None,
+        device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        methods: Iterable[Method] | None = None,
+        **kwargs: Any,
+    ) -> SelfMethodHost:
+        """Load an agent with its methods, or an agent that stable-baselines3 itself saved.
+
+        Args:
+            path: the file.
+            env: the world to go on in; the agent can predict without.
+            device: where to put the agent.
+            custom_objects: objects to use in place of saved ones, by name.
+            print_system_info: whether to print the versions it was saved with.
+            force_reset: whether learning goes on with a reset of the world; False together with
+                an `env` in the state it had goes on as if nothing had happened.
+            methods: methods to begin anew with, in place of the saved ones and their state.
+            **kwargs: attributes to change.
+
+        Returns:
+            The agent.
+
+        Raises:
+            SettingsError: a saved method's class can't be found.
+        """
+        if methods is not None:
+            specs = [describe_method(method) for method in methods]
+            kwargs |= {"method_specs": specs, "method_state": {}}
+        return super().load(
+            path, env, device, custom_objects, print_system_info, force_reset, **kwargs
+        )

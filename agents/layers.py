@@ -1,0 +1,160 @@
+"""A network as methods see it: hidden layers, and the parts of an agent they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, final, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
+
+from ..wrappers.errors import SettingsError
+
+
+@final
+@dataclass(eq=False)
+class HiddenLayer:
+    """One layer of units: what makes them, and what reads them.
+
+    Example:
+        >>> body = nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8), nn.ReLU())
+        >>> (layer,) = hidden_layers(body, [nn.Linear(8, 2)])
+        >>> layer.width, layer.activation, len(layer.between)
+        (8, ReLU(), 1)
+    """
+
+    incoming: nn.Linear
+    """The linear map whose rows make the units."""
+
+    activation: nn.Module
+    """The last module before the units are read (`incoming` itself where there is no other)."""
+
+    outgoing: tuple[nn.Linear, ...]
+    """The linear maps whose columns read the units."""
+
+    between: tuple[nn.Module, ...] = ()
+    """What lies between `incoming` and `activation`, such as a layer norm."""
+
+    features: Tensor | None = None
+    """The units' outputs as `outgoing` read them in the last training batch, of shape (batch,
+    width) and without gradient; None before the first, or where no method needs them."""
+
+    @property
+    def width(self) -> int:
+        """Number of units."""
+        return self.outgoing[0].in_features
+
+
+@runtime_checkable
+class _Resettable(Protocol):
+    def reset(self, parameter: Tensor, index: Any) -> None: ...
+
+
+@final
+@dataclass(eq=False)
+class Part:
+    """One network of an agent with its optimizer, which several parts may share."""
+
+    name: str
+    """What it is: "actor" or "critic"."""
+
+    hidden: tuple[HiddenLayer, ...]
+    """The hidden layers, from the input to the output."""
+
+    output: tuple[nn.Linear, ...]
+    """The output layers; they read the last hidden layer."""
+
+    parameters: tuple[nn.Parameter, ...]
+    """All trainable parameters; each of the agent's belongs to exactly one part."""
+
+    optimizer: Optimizer
+    """The optimizer of these parameters, and possibly of others."""
+
+    def reset_optimizer(self, parameter: Tensor, index: Any) -> None:
+        """Let the optimizer forget what it knows of some elements of a parameter.
+
+        An optimizer with a method `reset(parameter, index)` does it itself, as `Adam` of this
+        package does. In others the elements of each state tensor of the parameter's shape are
+        set to 0; a step count they share with other elements is kept.
+
+        Args:
+            parameter: one of the optimizer's parameters.
+            index: which elements, as in `parameter[index]`.
+        """
+        if isinstance(self.optimizer, _Resettable):
+            self.optimizer.reset(parameter, index)
+            return
+        for value in self.optimizer.state.get(parameter, {}).values():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                value[index] = 0
+
+
+def hidden_layers(body: nn.Module, output: Sequence[nn.Linear]) -> tuple[HiddenLayer, ...]:
+    """Find the hidden layers of a network.
+
+    Args:
+        body: all modules up to the last hidden units, as (nested) `nn.Sequential`.
+        output: the linear maps that read the last hidden units.
+
+    Returns:
+        The layers from the input to the output; none for an empty body.
+
+    Raises:
+        SettingsError: the body is something else than a sequence.
+
+    Example:
+        >>> body = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4), nn.Tanh())
+        >>> [layer.width for layer in hidden_layers(body, [nn.Linear(4, 1)])]
+        [8, 4]
+    """
+    groups: list[list[nn.Module]] = []
+    for module in _flatten(body):
+        if isinstance(module, nn.Linear):
+            groups.append([module])
+        elif groups:
+            groups[-1].append(module)
+    layers: list[HiddenLayer] = []
+    readers = tuple(output)
+    for incoming, *rest in reversed(groups):
+        assert isinstance(incoming, nn.Linear)
+        modules = [incoming, *rest]
+        layers.append(HiddenLayer(incoming, modules[-1], readers, tuple(modules[1:-1])))
+        readers = (incoming,)
+    return tuple(reversed(layers))
+
+
+def capture_features(layer: HiddenLayer) -> RemovableHandle:
+    """Keep `layer.features` up to date with each training batch.
+
+    Only forward passes in training mode with gradients count, so that neither rollouts nor
+    predictions nor evaluations are seen.
+
+    Args:
+        layer: the layer to watch.
+
+    Returns:
+        The handle that ends it.
+    """
+
+    def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if module.training and torch.is_grad_enabled():
+            layer.features = inputs[0].detach()
+
+    # What reads the units sees them as they are used, whatever comes after the activation, and
+    # even where one activation module serves several layers.
+    return layer.outgoing[0].register_forward_pre_hook(keep)
+
+
+def _flatten(module: nn.Module) -> Iterator[nn.Module]:
+    if not isinstance(module, nn.Sequential):
+        raise SettingsError(
+            f"methods need networks made of nn.Sequential, not {type(module).__name__}"
+        )
+    for child in module:
+        if isinstance(child, nn.Sequential):
+            yield from _flatten(child)
+        else:
+            yield child

@@ -1,0 +1,177 @@
+"""What a method is: settings, state, and the few places where it takes part in learning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..wrappers.errors import SettingsError
+from ..wrappers.settings import convert_settings
+from .layers import Part
+
+
+class Method(nn.Module):
+    """Something that keeps an agent able to learn: abstract base of all methods.
+
+    A method is a `@dataclass(eq=False, repr=False)` whose fields are its settings: plain data,
+    each followed by a docstring of one line that names its source. Its state is buffers, registered
+    in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
+    overriding some of `attach`, `network`, `optimizer`, `penalty`, `after_step`,
+    `after_iteration` and `on_change`; all of them do nothing here.
+
+    An agent works with its own copy, built from `settings()`: one instance may be given to many.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(eq=False, repr=False)
+        ... class WeightPenalty(Method):
+        ...     name = "weight-penalty"
+        ...     coefficient: float = 1e-3
+        ...
+        ...     def penalty(self, part: Part) -> Tensor:
+        ...         return self.coefficient * sum(p.square().sum() for p in part.parameters)
+        >>> WeightPenalty(coefficient=0.5)
+        WeightPenalty(coefficient=0.5)
+    """
+
+    name: ClassVar[str]
+    """What users call it: "continual-backprop"."""
+
+    needs_features: ClassVar[bool] = False
+    """Whether the hidden layers' `features` are to be kept for it."""
+
+    generator: torch.Generator | None
+    """The source of all its randomness; None unless `attach` makes one."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Method:
+        """Make the module ready for the fields that a dataclass assigns first of all."""
+        method = super().__new__(cls)
+        nn.Module.__init__(method)
+        method.generator = None
+        return method
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a hand-written constructor: its arguments could not be saved."""
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            raise TypeError(f"{cls.__name__}: write the settings as fields of a dataclass")
+
+    def __post_init__(self) -> None:
+        """Bring each setting to its type; subclasses go on to check the ranges.
+
+        Raises:
+            SettingsError: a setting of the wrong type.
+        """
+        for name, value in convert_settings(self.name, type(self), self.settings()).items():
+            setattr(self, name, value)
+
+    def require(self, setting: str, fits: bool, allowed: str) -> None:
+        """Raise unless a setting fits.
+
+        Args:
+            setting: the field.
+            fits: whether its value may be used.
+            allowed: the values that may, such as "from 0 to 1".
+
+        Raises:
+            SettingsError: it does not fit.
+        """
+        if not fits:
+            value = getattr(self, setting)
+            raise SettingsError(f"{self.name} setting {setting!r} must be {allowed}, not {value}")
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as plain data, from which the method can be built again."""
+        if not is_dataclass(self):
+            return {}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def extra_repr(self) -> str:
+        """Return the settings for `repr`."""
+        return ", ".join(f"{name}={value!r}" for name, value in self.settings().items())
+
+    def attach(self, parts: Sequence[Part], seed: int) -> None:
+        """Register the state for an agent's networks.
+
+        Called once, before the first step. Buffers of a loaded agent are filled in afterwards.
+
+        Args:
+            parts: the agent's networks.
+            seed: for `self.generator = torch.Generator().manual_seed(seed)`; torch's and numpy's
+                global generators are not to be used. Differs between the methods of an agent.
+        """
+
+    def network(self, policy: nn.Module) -> None:
+        """Change the agent's network, in place and before its optimizer is made.
+
+        Args:
+            policy: stable-baselines3's policy.
+        """
+
+    def optimizer(
+        self, parameters: Iterable[nn.Parameter], learning_rate: float, settings: Mapping[str, Any]
+    ) -> Optimizer | None:
+        """Return the optimizer to be used, or None for the one that is in use.
+
+        Args:
+            parameters: what it is to optimize.
+            learning_rate: the initial learning rate; stable-baselines3 goes on to set it.
+            settings: the policy's `optimizer_kwargs`.
+        """
+        return None
+
+    def penalty(self, part: Part) -> Tensor | None:
+        """Return what is to be added to the loss of a gradient step, or None.
+
+        Args:
+            part: the network; a penalty depends on its parameters.
+
+        Returns:
+            A scalar. Its gradient is clipped together with the gradient of the loss.
+        """
+        return None
+
+    def after_step(self, part: Part) -> None:
+        """Act after a gradient step; gradients are off.
+
+        Args:
+            part: a network whose optimizer has just made a step.
+        """
+
+    def after_iteration(self) -> dict[str, float]:
+        """Act after an iteration, which for PPO is one rollout with its updates.
+
+        Returns:
+            What is to be logged, by tag.
+        """
+        return {}
+
+    def on_change(self, info: Mapping[str, Any]) -> None:
+        """Act when the stream tells its learner that the world has changed.
+
+        Called at most once for an environment step, however many copies of the world changed.
+
+        Args:
+            info: what a copy of the world that changed tells about itself; the names are in
+                `everlearn.wrappers.info`.
+        """
+
+    def get_extra_state(self) -> Tensor:
+        """Return the generator's state, for `state_dict`."""
+        if self.generator is None:
+            return torch.empty(0, dtype=torch.uint8)
+        return self.generator.get_state()
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Bring the generator's state back.
+
+        Args:
+            state: from `get_extra_state`.
+        """
+        if self.generator is not None:
+            self.generator.set_state(state.cpu())

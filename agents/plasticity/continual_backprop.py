@@ -1,0 +1,234 @@
+"""Continual backprop: a trickle of useless units is replaced by new ones, for ever."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, cast, final
+
+import torch
+from torch import Tensor, nn
+
+from ...wrappers.errors import SettingsError
+from ..layers import HiddenLayer, Part
+from ..method import Method
+
+
+@final
+@dataclass(eq=False, repr=False)
+class ContinualBackprop(Method):
+    """Continual backprop (Dohare et al., "Loss of plasticity in deep continual learning", 2024).
+
+    Nature 632, Methods, equations 1 to 4 and Algorithm 1. After each gradient step, each hidden
+    layer: every unit's contribution utility, which is the sum of its outgoing weights' magnitudes
+    times the mean magnitude of its output over the minibatch, and its mean output enter running
+    averages, each corrected by the unit's own age. Of the units older than `maturity`, the share
+    `replacement_rate` with the smallest utility is replaced: incoming weights are drawn anew,
+    the bias is 0, outgoing weights are 0, and what the unit gave to the next layer on average
+    is moved to that layer's biases. Output units are never replaced.
+
+    The published code departs from the paper; `as_published` follows the code. It moves nothing
+    to the next layer's biases (the running mean is cleared before it is used), never resets the
+    optimizer (it is torch's Adam), and for replacement counts tosses a coin below 1 and cuts off
+    the fraction above. In the published runs of PPO, Adam also had betas (0.99, 0.99) and weight
+    decay 1e-4.
+
+    Example:
+        >>> ContinualBackprop(replacement_rate=1e-3).maturity
+        10000
+        >>> ContinualBackprop(replacement_rate=2.0)
+        Traceback (most recent call last):
+        ...
+        everlearn.wrappers.errors.SettingsError: continual-backprop setting 'replacement_rate' \
+must be from 0 to 1, not 2.0
+    """
+
+    name: ClassVar[str] = "continual-backprop"
+    needs_features: ClassVar[bool] = True
+
+    replacement_rate: float = 1e-4
+    """Share of a layer's mature units replaced at each gradient step (published PPO: 1e-4)."""
+
+    maturity: int = 10_000
+    """Gradient steps during which a new unit is safe (published PPO: 1e4)."""
+
+    decay: float = 0.99
+    """Decay of the running averages, in [0, 1) (Nature, equation 1: 0.99)."""
+
+    initializer: Literal["lecun", "kaiming", "xavier", "default"] = "lecun"
+    """Uniform law of the new incoming weights; default is torch's own (published PPO: lecun)."""
+
+    bias_transfer: bool = True
+    """Whether a unit's mean contribution moves to the next layer's bias (Nature, Methods)."""
+
+    reset_optimizer: bool = True
+    """Whether the optimizer forgets the replaced weights (Nature, Methods)."""
+
+    accumulate: bool = True
+    """Whether fractions of units to replace add up over the steps (Nature, Algorithm 1)."""
+
+    def __post_init__(self) -> None:
+        """Check the settings' ranges.
+
+        Raises:
+            SettingsError: one is outside of its range.
+        """
+        super().__post_init__()
+        self.require("replacement_rate", 0 <= self.replacement_rate <= 1, "from 0 to 1")
+        self.require("maturity", self.maturity >= 0, "0 or more")
+        self.require("decay", 0 <= self.decay < 1, "0 or more and less than 1")
+
+    @classmethod
+    def as_published(cls, **overrides: Any) -> ContinualBackprop:
+        """Build the variant of the published code (shibhansh/loss-of-plasticity, 2024).
+
+        Args:
+            **overrides: settings that shall differ from it.
+
+        Example:
+            >>> ContinualBackprop.as_published(maturity=100).bias_transfer
+            False
+        """
+        published = {"bias_transfer": False, "reset_optimizer": False, "accumulate": False}
+        return cls(**(published | overrides))
+
+    def attach(self, parts: Sequence[Part], seed: int) -> None:
+        """Register what is known of each unit."""
+        self.generator = torch.Generator().manual_seed(seed)
+        self.units = nn.ModuleDict(
+            {part.name: nn.ModuleList(_Units(layer) for layer in part.hidden) for part in parts}
+        )
+
+    def after_step(self, part: Part) -> None:
+        """Update the utilities and replace what is due."""
+        if self.replacement_rate == 0:
+            return
+        # From the input to the output: a layer's new incoming weights overwrite the zeros that
+        # the layer below has just put there.
+        for layer, units in zip(part.hidden, self._units_of(part.name), strict=True):
+            if layer.features is None:
+                raise RuntimeError(f"{self.name}: no training batch of the {part.name} was kept")
+            units.observe(layer, layer.features, self.decay)
+            replaced = self._choose(units)
+            if len(replaced) > 0:
+                self._replace(part, layer, units, replaced)
+
+    def after_iteration(self) -> dict[str, float]:
+        """Return the number of units replaced so far in each part."""
+        return {
+            f"plasticity/{name}/replaced_units": float(
+                sum(units.replaced.item() for units in self._units_of(name))
+            )
+            for name in self.units
+        }
+
+    def _units_of(self, name: str) -> list[_Units]:
+        return [cast(_Units, units) for units in cast(nn.ModuleList, self.units[name])]
+
+    def _choose(self, units: _Units) -> Tensor:
+        mature = units.age > self.maturity
+        n_mature = int(mature.sum())
+        units.due += self.replacement_rate * n_mature
+        if self.accumulate:
+            n_replaced = min(int(units.due), n_mature)
+            units.due -= n_replaced
+        else:
+            n_replaced = int(units.due)
+            if units.due < 1:
+                toss = torch.rand((), generator=self.generator, dtype=torch.float64)
+                n_replaced = int(toss < units.due.cpu())
+            units.due.zero_()
+        if n_replaced == 0:
+            return torch.empty(0, dtype=torch.int64)
+        utility = units.utility / units.bias_correction(self.decay)
+        utility = utility.masked_fill(~mature, math.inf)
+        return utility.topk(n_replaced, largest=False, sorted=False).indices
+
+    def _replace(self, part: Part, layer: HiddenLayer, units: _Units, replaced: Tensor) -> None:
+        if self.bias_transfer:
+            mean_output = (units.mean_output / units.bias_correction(self.decay))[replaced]
+            for outgoing in layer.outgoing:
+                if outgoing.bias is not None:
+                    outgoing.bias.add_(outgoing.weight[:, replaced] @ mean_output)
+        for parameter, index, value in self._renewal(layer, replaced):
+            parameter[index] = value
+            if self.reset_optimizer:
+                part.reset_optimizer(parameter, index)
+        units.forget(replaced)
+
+    def _renewal(self, layer: HiddenLayer, replaced: Tensor) -> list[tuple[Tensor, Any, Any]]:
+        """Return each parameter, the elements that belong to the units, and their new values."""
+        incoming = layer.incoming
+        drawn = torch.rand(len(replaced), incoming.in_features, generator=self.generator)
+        weights = ((2 * drawn - 1) * _bound(self.initializer, layer)).to(incoming.weight)
+        renewal: list[tuple[Tensor, Any, Any]] = [
+            (incoming.weight, replaced, weights),
+            (incoming.bias, replaced, 0.0),
+        ]
+        for norm in (module for module in layer.between if isinstance(module, nn.LayerNorm)):
+            renewal += [(norm.weight, replaced, 1.0), (norm.bias, replaced, 0.0)]
+        for outgoing in layer.outgoing:
+            renewal.append((outgoing.weight, (slice(None), replaced), 0.0))
+        return [entry for entry in renewal if entry[0] is not None]
+
+
+@final
+class _Units(nn.Module):
+    """What continual backprop knows of the units of one layer."""
+
+    utility: Tensor
+    mean_output: Tensor
+    age: Tensor
+    due: Tensor
+    replaced: Tensor
+
+    def __init__(self, layer: HiddenLayer) -> None:
+        super().__init__()
+        if layer.incoming.out_features != layer.width:
+            raise SettingsError(
+                f"continual-backprop needs one output a unit, but {layer.activation} makes "
+                f"{layer.width} of {layer.incoming.out_features}"
+            )
+        weight = layer.incoming.weight
+        self.register_buffer("utility", weight.new_zeros(layer.width))
+        self.register_buffer("mean_output", weight.new_zeros(layer.width))
+        self.register_buffer("age", weight.new_zeros(layer.width, dtype=torch.int64))
+        self.register_buffer("due", weight.new_zeros((), dtype=torch.float64))
+        self.register_buffer("replaced", weight.new_zeros((), dtype=torch.int64))
+
+    def observe(self, layer: HiddenLayer, features: Tensor, decay: float) -> None:
+        self.age += 1
+        reach = sum(outgoing.weight.abs().sum(dim=0) for outgoing in layer.outgoing)
+        self.utility.lerp_(features.abs().mean(dim=0) * reach, 1 - decay)
+        self.mean_output.lerp_(features.mean(dim=0), 1 - decay)
+
+    def bias_correction(self, decay: float) -> Tensor:
+        if decay == 0:
+            return torch.ones_like(self.utility)
+        return torch.expm1(self.age * math.log(decay)).neg_()
+
+    def forget(self, replaced: Tensor) -> None:
+        for known in (self.utility, self.mean_output, self.age):
+            known[replaced] = 0
+        self.replaced += len(replaced)
+
+
+def _bound(initializer: str, layer: HiddenLayer) -> float:
+    """Return the b of the uniform law on [-b, b], as torch's and the paper's initialisers do."""
+    fan_in, fan_out = layer.incoming.in_features, layer.incoming.out_features
+    if initializer == "default":
+        return math.sqrt(1 / fan_in)
+    if initializer == "lecun":
+        return math.sqrt(3 / fan_in)
+    if initializer == "kaiming":
+        return _gain(layer.activation) * math.sqrt(3 / fan_in)
+    return _gain(layer.activation) * math.sqrt(6 / (fan_in + fan_out))
+
+
+def _gain(activation: nn.Module) -> float:
+    """Return the gain of an activation; those without one of their own get that of ReLU."""
+    if isinstance(activation, nn.LeakyReLU):
+        return nn.init.calculate_gain("leaky_relu", activation.negative_slope)
+    named = {nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SELU: "selu", nn.Linear: "linear"}
+    return nn.init.calculate_gain(cast(Any, named.get(type(activation), "relu")))

@@ -1,0 +1,208 @@
+"""Proximal policy optimization with methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, final
+
+import numpy as np
+import stable_baselines3
+import torch
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import obs_as_tensor
+from torch import nn
+from torch.optim import Optimizer
+
+from ..wrappers.errors import SettingsError, unknown
+from .diagnostics import diagnose
+from .host import MethodHost
+from .layers import Part, hidden_layers
+from .method import Method
+
+BACKENDS = ("reference",)
+"""How the update can be computed: "reference" is stable-baselines3's own."""
+
+N_DIAGNOSED = 512
+"""Most observations of a rollout that the diagnostics look at."""
+
+
+@final
+class PPO(MethodHost, stable_baselines3.PPO):
+    """stable-baselines3's PPO with methods that keep it able to learn.
+
+    Schulman et al., "Proximal policy optimization algorithms" (2017). Everything of
+    `stable_baselines3.PPO` works as it does there, and without methods the agent learns the same,
+    bit for bit. With methods, torch's Adam is replaced by `everlearn.agents.adam.Adam`, which
+    learns the same and can be reset for single units. Each row of the log holds a rollout and
+    the update with it; stable-baselines3's own rows hold the update before it.
+
+    Args:
+        policy: as for `stable_baselines3.PPO`, and so are all others but the following.
+        env: the world, or its id in gymnasium, or a vector of copies.
+        methods: what keeps the agent able to learn; the agent uses its own copies.
+        backend: how the update is computed; "reference" is stable-baselines3's.
+        diagnostics: whether to log `plasticity/*` each iteration; never changes learning.
+
+    Raises:
+        SettingsError: an unknown backend, a method that is none, or that does not fit.
+
+    Example:
+        >>> from everlearn.agents import PPO, ContinualBackprop
+        >>> agent = PPO(
+        ...     "MlpPolicy", "CartPole-v1", n_steps=64, methods=[ContinualBackprop()], device="cpu"
+        ... )
+        >>> agent.learn(64).num_timesteps
+        64
+    """
+
+    def __init__(
+        self,
+        policy: str | type[ActorCriticPolicy],
+        env: GymEnv | str,
+        learning_rate: float | Schedule = 3e-4,
+        n_steps: int = 2048,
+        batch_size: int = 64,
+        n_epochs: int = 10,
+        gamma: float = 0.99,
+        gae_lambda: float = 0.95,
+        clip_range: float | Schedule = 0.2,
+        clip_range_vf: float | Schedule | None = None,
+        normalize_advantage: bool = True,
+        ent_coef: float = 0.0,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        use_sde: bool = False,
+        sde_sample_freq: int = -1,
+        rollout_buffer_class: type[RolloutBuffer] | None = None,
+        rollout_buffer_kwargs: dict[str, Any] | None = None,
+        target_kl: float | None = None,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+        *,
+        methods: Iterable[Method] = (),
+        backend: str = "reference",
+        diagnostics: bool = True,
+    ) -> None:
+        if backend not in BACKENDS:
+            raise unknown("backend", backend, BACKENDS)
+        self.backend = backend
+        self.diagnostics = diagnostics
+        self._pending_log: int | None = None
+        self._hold_methods(methods)
+        super().__init__(
+            policy=policy,
+            env=env,
+            learning_rate=learning_rate,
+            n_steps=n_steps,
+            batch_size=batch_size,
+            n_epochs=n_epochs,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            clip_range=clip_range,
+            clip_range_vf=clip_range_vf,
+            normalize_advantage=normalize_advantage,
+            ent_coef=ent_coef,
+            vf_coef=vf_coef,
+            max_grad_norm=max_grad_norm,
+            use_sde=use_sde,
+            sde_sample_freq=sde_sample_freq,
+            rollout_buffer_class=rollout_buffer_class,
+            rollout_buffer_kwargs=rollout_buffer_kwargs,
+            target_kl=target_kl,
+            stats_window_size=stats_window_size,
+            tensorboard_log=tensorboard_log,
+            policy_kwargs=policy_kwargs,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+            _init_setup_model=_init_setup_model,
+        )
+
+    def train(self) -> None:
+        """Update the networks with the rollout, then log the whole iteration."""
+        super().train()
+        self._finish_iteration()
+        if self.diagnostics and self.parts:
+            for tag, value in self._diagnose().items():
+                self.logger.record(tag, value)
+        if self._pending_log is not None:
+            super().dump_logs(self._pending_log)
+            self._pending_log = None
+
+    def dump_logs(self, iteration: int = 0) -> None:
+        """Let `train` write the log when the iteration is complete.
+
+        `learn` asks for it before it calls `train`: the row would hold this iteration's rollout
+        and the last one's update.
+
+        Args:
+            iteration: number of the iteration in this call of `learn`.
+        """
+        self._pending_log = iteration
+
+    def _optimizer_owners(self) -> Sequence[nn.Module]:
+        return [self.policy]
+
+    def _build_parts(self) -> tuple[Part, ...]:
+        policy = self.policy
+        if not isinstance(policy, ActorCriticPolicy):
+            raise SettingsError(f"methods need an ActorCriticPolicy, not {type(policy).__name__}")
+        body, optimizer = policy.mlp_extractor, policy.optimizer
+        actor_body: Any = getattr(body, "policy_net", None)
+        critic_body: Any = getattr(body, "value_net", None)
+        for module in (actor_body, critic_body):
+            if not isinstance(module, nn.Module):
+                raise SettingsError(f"methods can't see into a {type(body).__name__}")
+        modules = [actor_body, policy.action_net]
+        if not policy.share_features_extractor:
+            modules.append(policy.pi_features_extractor)
+        mine = {id(parameter) for module in modules for parameter in module.parameters()}
+        mine.add(id(getattr(policy, "log_std", None)))
+        # All that is not the actor's alone is the critic's, a shared features extractor included,
+        # so that no parameter is left out and none comes twice.
+        parameters = list(policy.parameters())
+        actor = tuple(parameter for parameter in parameters if id(parameter) in mine)
+        critic = tuple(parameter for parameter in parameters if id(parameter) not in mine)
+        return (
+            _part("actor", actor_body, policy.action_net, actor, optimizer),
+            _part("critic", critic_body, policy.value_net, critic, optimizer),
+        )
+
+    def _diagnose(self) -> dict[str, float]:
+        buffer, policy = self.rollout_buffer, self.policy
+        if isinstance(buffer, DictRolloutBuffer):
+            chosen: Any = {key: _spread(values) for key, values in buffer.observations.items()}
+        else:
+            chosen = _spread(buffer.observations)
+        batch = obs_as_tensor(chosen, self.device)
+
+        def forward() -> None:
+            policy.get_distribution(batch)
+            policy.predict_values(batch)
+
+        return diagnose(self.parts, policy, forward)
+
+
+def _part(
+    name: str,
+    body: nn.Module,
+    output: nn.Module,
+    parameters: tuple[nn.Parameter, ...],
+    optimizer: Optimizer,
+) -> Part:
+    if not isinstance(output, nn.Linear):
+        raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
+    return Part(name, hidden_layers(body, [output]), (output,), parameters, optimizer)
+
+
+def _spread(observations: np.ndarray) -> np.ndarray:
+    """Return evenly spaced rows, of all copies and all of the rollout alike."""
+    step = max(1, len(observations) // N_DIAGNOSED)
+    return observations[::step][:N_DIAGNOSED]
