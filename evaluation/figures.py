@@ -48,7 +48,7 @@ def draw_return(record: Record, file: str | Path) -> None:
     _draw_episodes(panels[0], record, segments)
     for panel, (knob, values) in zip(panels[1:], context.items(), strict=True):
         _draw_context(panel, knob, values)
-    changes = segments["start"].iloc[1:].tolist()
+    changes = [start for start in segments["start"] if start > 0]
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
         for step in changes if len(changes) <= _MOST_CHANGES else ():
@@ -58,7 +58,8 @@ def draw_return(record: Record, file: str | Path) -> None:
     panels[-1].set_xlabel("environment steps")
     panels[-1].xaxis.set_major_formatter(EngFormatter(sep=""))
     panels[0].set_title(f"{record.stream}: {record.agent}, seed {record.seed}", loc="left")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
+    if not record.episodes.empty:
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize="small")
     figure.savefig(file)
 
 

@@ -80,7 +80,17 @@ def read_table(file: str | Path) -> pd.DataFrame:
     Args:
         file: the table.
     """
-    return pd.read_csv(file, float_precision="round_trip")
+    # pandas' own parser of numbers may miss the last bit, or warns, by its version.
+    return pd.read_csv(file, dtype=object).apply(_numbers)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    for kind in (int, float):
+        try:
+            return column.astype(kind)
+        except ValueError:
+            continue
+    return column
 
 
 def segments_of(iterations: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from stable_baselines3 import PPO
@@ -13,6 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
+from everlearn.evaluation.records import read_table
 from everlearn.training.logging import StreamRecorder, make_logger, stream_scalars
 from everlearn.training.run import Status, read_status
 
@@ -49,12 +49,10 @@ def learn(env: VecEnv, folder: Path | None, total_steps: int = 200) -> tuple[PPO
 
 def test_iterations_are_what_tensorboard_holds(tmp_path: Path, make_changing_env: MakeEnv) -> None:
     learn(make_changing_env(), tmp_path)
-    table = pd.read_csv(tmp_path / "iterations.csv")
+    table = read_table(tmp_path / "iterations.csv")
     assert table["iteration"].tolist() == [1, 2, 3, 4]
     assert table["step"].tolist() == [50, 100, 150, 200]
-    events = event_accumulator.EventAccumulator(
-        str(tmp_path), size_guidance={"scalars": 0}
-    ).Reload()
+    events = event_accumulator.EventAccumulator(str(tmp_path), {"scalars": 0}).Reload()
     tags = events.Tags()["scalars"]
     assert {"rollout/ep_rew_mean", "train/loss", "time/fps", "stream/gravity"} <= set(tags)
     assert set(tags) <= set(table)
@@ -68,7 +66,7 @@ def test_iterations_are_what_tensorboard_holds(tmp_path: Path, make_changing_env
 
 def test_the_stream_is_told_once_an_iteration(tmp_path: Path, make_changing_env: MakeEnv) -> None:
     learn(make_changing_env(change_every=64), tmp_path)
-    table = pd.read_csv(tmp_path / "iterations.csv")
+    table = read_table(tmp_path / "iterations.csv")
     assert table["stream/segment"].tolist() == [0, 1, 2, 3]
     assert table["stream/steps_since_change"].tolist() == [50, 36, 22, 8]
     assert table["stream/wind"].tolist() == [0, 0.25, 0.5, 0.75]
@@ -77,7 +75,7 @@ def test_the_stream_is_told_once_an_iteration(tmp_path: Path, make_changing_env:
 
 def test_every_episode_has_a_row(tmp_path: Path, make_changing_env: MakeEnv) -> None:
     _, watch = learn(make_changing_env(), tmp_path)
-    table = pd.read_csv(tmp_path / "episodes.csv")
+    table = read_table(tmp_path / "episodes.csv")
     assert list(zip(table["step"], table["env"], table["return"], strict=True)) == watch.episodes
     assert len(table) == 20
     assert set(table["length"]) == {10}
@@ -89,7 +87,7 @@ def test_an_episode_belongs_to_the_segment_of_its_last_step(
 ) -> None:
     # Two copies with episodes of ten steps: episodes end at 20, 40, ... and so do segments.
     learn(make_changing_env(change_every=40), tmp_path)
-    table = pd.read_csv(tmp_path / "episodes.csv").drop_duplicates("step")
+    table = read_table(tmp_path / "episodes.csv").drop_duplicates("step")
     assert table["step"].tolist()[:5] == [20, 40, 60, 80, 100]
     assert table["segment"].tolist()[:5] == [0, 0, 1, 1, 2]
     assert table["context/wind"].tolist()[:5] == [0, 0, 0.25, 0.25, 0.5]
@@ -118,10 +116,10 @@ def test_a_world_without_a_stream_is_logged_too(tmp_path: Path) -> None:
     from stable_baselines3.common.env_util import make_vec_env
 
     learn(make_vec_env("CartPole-v1", n_envs=2), tmp_path, total_steps=100)
-    table = pd.read_csv(tmp_path / "episodes.csv")
+    table = read_table(tmp_path / "episodes.csv")
     assert len(table) > 0
     assert table["segment"].isna().all()
-    assert not any(name.startswith("stream/") for name in pd.read_csv(tmp_path / "iterations.csv"))
+    assert not any(name.startswith("stream/") for name in read_table(tmp_path / "iterations.csv"))
 
 
 @pytest.mark.parametrize(
