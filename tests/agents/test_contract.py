@@ -1,0 +1,230 @@
+"""What holds for every method: one that is registered joins by a row in `CASES`."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+import stable_baselines3
+import torch
+from stable_baselines3.common.evaluation import evaluate_policy
+from torch import nn
+
+from everlearn.agents import PPO
+from everlearn.agents.layers import Part
+from everlearn.agents.method import Method
+from everlearn.agents.registry import (
+    describe_method,
+    make_method,
+    method_names,
+    parse_method,
+    rebuild_method,
+)
+from everlearn.wrappers.errors import SettingsError
+
+ENVS = ["Pendulum-v1", "CartPole-v1"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to switch a method off, and how to make it act within a few gradient steps."""
+
+    on: Mapping[str, Any]
+    off: Mapping[str, Any] | None = None
+    wrong: Mapping[str, Any] = field(default_factory=dict)
+
+
+CASES = {
+    "continual-backprop": Case(
+        on={"replacement_rate": 0.05, "maturity": 3},
+        off={"replacement_rate": 0.0},
+        wrong={"replacement_rate": -1},
+    ),
+}
+
+
+def switched_on(name: str) -> Method:
+    return make_method(name, **CASES[name].on)
+
+
+def save_generators() -> tuple[Any, ...]:
+    return torch.get_rng_state(), np.random.get_state(), random.getstate()
+
+
+def restore_generators(states: tuple[Any, ...]) -> None:
+    torch.set_rng_state(states[0])
+    np.random.set_state(states[1])
+    random.setstate(states[2])
+
+
+def same_states(first: Any, second: Any) -> bool:
+    one = nn.ModuleList(first.methods).state_dict()
+    other = nn.ModuleList(second.methods).state_dict()
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def same_optimizers(first: Any, second: Any) -> bool:
+    one, other = first.policy.optimizer.state_dict(), second.policy.optimizer.state_dict()
+    return one["param_groups"] == other["param_groups"] and all(
+        torch.equal(value, other["state"][index][key])
+        for index, state in one["state"].items()
+        for key, value in state.items()
+    )
+
+
+def test_every_method_is_here() -> None:
+    assert set(CASES) == set(method_names())
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("own", [{}, {"diagnostics": False}, {"methods": []}])
+def test_without_methods_it_is_plain_sb3(
+    env: str, own: dict[str, Any], build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    plain, ours = build(env=env).learn(4 * 64), build(PPO, env, **own).learn(4 * 64)
+    assert same(plain.policy, ours.policy)
+    assert same_optimizers(plain, ours)
+    assert type(ours.policy.optimizer) is torch.optim.Adam
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"use_sde": True},
+        {"target_kl": 1e-6},
+        {"clip_range_vf": 0.1, "ent_coef": 0.01},
+        {"policy_kwargs": {"net_arch": [], "share_features_extractor": False}},
+    ],
+)
+def test_without_methods_it_is_plain_sb3_in_corners(
+    settings: dict[str, Any], build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    plain, ours = build(**settings).learn(2 * 64), build(PPO, **settings).learn(2 * 64)
+    assert same(plain.policy, ours.policy)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].off is not None])
+def test_switched_off_it_is_plain_sb3(
+    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    method = make_method(name, **(CASES[name].off or {}))
+    plain, ours = build(env=env).learn(4 * 64), build(PPO, env, methods=[method]).learn(4 * 64)
+    assert same(plain.policy, ours.policy)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("name", CASES)
+def test_switched_on_it_acts_and_repeats_itself(
+    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    method = switched_on(name)
+    plain = build(env=env).learn(4 * 64)
+    one, other = (build(PPO, env, methods=[method]).learn(4 * 64) for _ in range(2))
+    assert not same(plain.policy, one.policy)
+    assert same(one.policy, other.policy)
+    assert same_states(one, other)
+    assert one.methods[0] is not method
+    assert one.methods[0] is not other.methods[0]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_diagnostics_change_nothing(
+    name: str, build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    one, other = (
+        build(PPO, methods=[switched_on(name)], diagnostics=diagnostics).learn(4 * 64)
+        for diagnostics in (True, False)
+    )
+    assert same(one.policy, other.policy)
+    assert same_states(one, other)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_settings_round_trip(name: str) -> None:
+    for method in (make_method(name), switched_on(name)):
+        again = rebuild_method(describe_method(method))
+        assert type(again) is type(method)
+        assert again.settings() == method.settings()
+        text = ",".join(f"{key}={value}" for key, value in method.settings().items())
+        assert parse_method(f"{name}:{text}" if text else name).settings() == method.settings()
+        assert method.name == name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_wrong_settings(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"unknown {name} setting 'colour'"):
+        make_method(name, colour="red")
+    for key, value in CASES[name].wrong.items():
+        with pytest.raises(SettingsError, match=f"{name} setting '{key}' must be"):
+            make_method(name, **{key: value})
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_acts_after_each_gradient_step_and_never_else(
+    name: str, build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = build(PPO, methods=[switched_on(name)])
+    calls: list[str] = []
+    acts = agent.methods[0].after_step
+
+    def count(part: Part) -> None:
+        calls.append(part.name)
+        acts(part)
+
+    monkeypatch.setattr(agent.methods[0], "after_step", count)
+    agent.learn(3 * 64)
+    # 3 rollouts, 2 epochs, 2 minibatches.
+    assert calls == ["actor", "critic"] * 12
+    evaluate_policy(agent, agent.get_env(), n_eval_episodes=1, warn=False)
+    agent.predict(np.zeros(3, dtype=np.float32))
+    assert len(calls) == 24
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_save_and_load_bring_everything_back(
+    name: str, build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    agent, file = build(PPO, methods=[switched_on(name)]).learn(4 * 64), io.BytesIO()
+    agent.save(file)
+    loaded = PPO.load(file, device="cpu")
+    assert same(agent.policy, loaded.policy)
+    assert same_optimizers(agent, loaded)
+    assert same_states(agent, loaded)
+    assert loaded.methods[0].settings() == agent.methods[0].settings()
+    plain = stable_baselines3.PPO.load(file, env=agent.get_env(), device="cpu")
+    assert same(agent.policy, plain.policy)
+    plain.learn(64)
+
+
+@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
+    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+) -> None:
+    whole = build(PPO, env, methods=[switched_on(name)]).learn(2 * 64)
+    whole.learn(3 * 64, reset_num_timesteps=False)
+    first, file = build(PPO, env, methods=[switched_on(name)]).learn(2 * 64), io.BytesIO()
+    first.save(file)
+    generators = save_generators()
+    second = PPO.load(file, env=first.get_env(), device="cpu", force_reset=False)
+    restore_generators(generators)
+    second.learn(3 * 64, reset_num_timesteps=False)
+    assert same(whole.policy, second.policy)
+    assert same_optimizers(whole, second)
+    assert same_states(whole, second)
+    assert second.num_timesteps == 5 * 64
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_global_generators_stay_as_they_are(name: str, build: Callable[..., Any]) -> None:
+    build(policy_kwargs={"net_arch": [8]}, seed=0)
+    wanted = torch.rand(3), np.random.rand(3)
+    build(PPO, policy_kwargs={"net_arch": [8]}, seed=0, methods=[switched_on(name)])
+    assert torch.equal(torch.rand(3), wanted[0])
+    assert (np.random.rand(3) == wanted[1]).all()
