@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..wrappers.change import Change, Timeline
+from ..wrappers.change import Change, require_own_knobs
 from ..wrappers.errors import SettingsError, unknown
 
 
 class TableRow(NamedTuple):
-    """One segment of a stream.
+    """One context of a stream.
 
     Attributes:
-        step: global environment step at which the segment's context lands.
-        segment: how many changes came before it.
+        step: global environment step at which the context lands.
+        segment: how many changes have landed by then.
         context: each knob's value.
     """
 
@@ -50,8 +50,15 @@ class Stream:
     world_settings: Mapping[str, Any] = field(default_factory=dict)
     boundary_labels: bool = False
 
+    def __post_init__(self) -> None:
+        require_own_knobs(self.changes)
+
     def table(self, n_steps: int, seed: int, n_envs: int = 1) -> list[TableRow]:
-        """List every segment that begins before a step.
+        """List every context that begins before a step, in the first copy of the world.
+
+        What follows episodes cannot be known before they are lived: a change that counts the steps
+        of an episode is listed as in a first episode that never ends, one that counts episodes
+        stays at its first value, and one that waits for the next reset is listed when it is due.
 
         Args:
             n_steps: global environment steps to cover, at least 1.
@@ -59,7 +66,7 @@ class Stream:
             n_envs: copies of the world: a change lands at a multiple of this.
 
         Returns:
-            One row a segment, in order; the first is at step 0.
+            One row a context, in order; the first is at step 0.
 
         Example:
             >>> from everlearn.envs import make_stream
@@ -67,14 +74,26 @@ class Stream:
             >>> [row.step for row in stream.table(n_steps=1200, seed=0)]
             [0, 500, 1000]
         """
-        timeline = Timeline(self.changes, seed)
         rows = []
         clock: int | None = 0
         while clock is not None and clock < n_steps:
-            moment = timeline.at(clock)
-            rows.append(TableRow(clock, moment.segment, moment.context))
-            clock = None if moment.stop is None else -(-moment.stop // n_envs) * n_envs
+            row, following = self._row(clock, seed, n_envs)
+            rows.append(row)
+            clock = None if following is None else -(-following // n_envs) * n_envs
         return rows
+
+    def _row(self, clock: int, seed: int, n_envs: int) -> tuple[TableRow, int | None]:
+        """Compute the context of the first copy at one clock, and when it next changes."""
+        context, segment, following = {}, 0, []
+        for position, change in enumerate(self.changes):
+            unit = {"global": 1, "copy": n_envs, "episode": n_envs}.get(change.clock)
+            key = change.key(seed, position, copy=0, episode=0)
+            state = change.state(0 if unit is None else clock // unit, key)
+            context[change.knob] = state.value
+            segment += state.number
+            if unit is not None and state.stop is not None:
+                following.append(state.stop * unit)
+        return TableRow(clock, segment, context), min(following, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stream as JSON's types."""

@@ -1,25 +1,68 @@
-"""A change: which knob moves, by which law, when; and the context that all changes make."""
+"""A change: which knob moves, by which law, when, on which clock, and where it may land."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, get_args
 
+from .checks import require_at_least
+from .drifts import unit_normal
 from .errors import SettingsError, unknown
-from .schedules import SCHEDULES, Schedule
-from .serialization import from_data, to_data
-from .values import VALUE_LAWS, ValueLaw
+from .schedules import Schedule
+from .serialization import from_data, kind, to_data
+from .transitions import Step, Transition
+from .values import ValueLaw
+
+Clock = Literal["global", "copy", "episode", "episodes"]
+"""What counts: the environment steps of all copies over the agent's life; those of one copy over
+its life; those in the episode, with fresh draws in each; or the episodes that a copy has begun."""
+
+Scope = Literal["shared", "independent", "staggered"]
+"""How the copies of a vectorised world differ: not at all; each with draws of its own; or with the
+same draws, one copy after the other, a segment's mean length apart in all."""
+
+ChangeLanding = Literal["strongest", "in-place", "next-reset", "boundary"]
+"""Where a change takes hold: inside the episode if the back end can, else where it ends it; inside
+the episode; when a copy next begins an episode; or at once, truncating the episode."""
 
 
+class State(NamedTuple):
+    """What one change has come to at one clock.
+
+    Attributes:
+        value: the knob's value.
+        number: how many changes came before the present segment.
+        start: the clock at which the segment began.
+        stop: the clock until which the value holds, or None for ever.
+    """
+
+    value: float
+    number: int
+    start: int
+    stop: int | None
+
+
+_AT_ONCE = Step()
+
+
+@kind
 @dataclass(frozen=True)
 class Change:
-    """One knob that moves, by which law, when.
+    """One knob that moves.
 
     Args:
         knob: the knob's name, such as "friction".
         law: the value in each segment.
         schedule: the segments.
+        transition: the way from one segment's value to the next's.
+        noise: standard deviation of normal noise that is added at every step, at least 0.
+        clock: what the schedule counts.
+        scope: how copies of a vectorised world differ.
+        landing: where a change takes hold.
+
+    Raises:
+        SettingsError: for anything out of range.
 
     Example:
         >>> from everlearn.wrappers.schedules import Periodic
@@ -27,19 +70,80 @@ class Change:
         >>> change = Change("friction", LogUniform(0.02, 2.0), Periodic(2_000_000))
         >>> Change.from_data(change.to_data()) == change
         True
+        >>> change.state(2_000_001, seed=(0, 0)).number
+        1
     """
 
     knob: str
     law: ValueLaw
     schedule: Schedule
+    transition: Transition = _AT_ONCE
+    noise: float = 0.0
+    clock: Clock = "global"
+    scope: Scope = "shared"
+    landing: ChangeLanding = "strongest"
+
+    def __post_init__(self) -> None:
+        for name, value, parent in (
+            ("law", self.law, ValueLaw),
+            ("schedule", self.schedule, Schedule),
+            ("transition", self.transition, Transition),
+        ):
+            if not isinstance(value, parent):
+                raise SettingsError(f"{name} of the change of {self.knob!r} must not be {value!r}")
+        for name, allowed in (("clock", Clock), ("scope", Scope), ("landing", ChangeLanding)):
+            if getattr(self, name) not in get_args(allowed):
+                raise unknown(f"{name} of a change", str(getattr(self, name)), get_args(allowed))
+        require_at_least("noise", self.noise, 0.0)
+        if self.scope == "staggered" and self.schedule.mean_length is None:
+            raise SettingsError("staggered copies need a schedule whose segments have a length")
+
+    def state(self, clock: int, seed: Sequence[int]) -> State:
+        """Compute the change's state at one clock.
+
+        Args:
+            clock: time on the change's own clock, at least 0.
+            seed: entropy, as `key` gives it.
+
+        Returns:
+            The value, and the segment that it belongs to.
+        """
+        number, start, stop = self.schedule.segment(clock, (*seed, 0))
+        value = self.law.value(number, (*seed, 1))
+        since = clock - start
+        moving = number > 0 and since < self.transition.duration
+        if moving:
+            before = self.law.value(number - 1, (*seed, 1))
+            value = before + self.transition.share(since) * (value - before)
+        if self.noise:
+            value += self.noise * unit_normal((*seed, 2), clock)
+        return State(value, number, start, clock + 1 if moving or self.noise else stop)
+
+    def key(self, seed: int, position: int, copy: int, episode: int) -> tuple[int, ...]:
+        """Return the entropy of one change in one copy of the world.
+
+        Args:
+            seed: the stream's seed.
+            position: the change's place among the stream's changes.
+            copy: which copy.
+            episode: how many episodes the copy began before this one.
+        """
+        own_copy = copy + 1 if self.scope == "independent" else 0
+        own_episode = episode + 1 if self.clock == "episode" else 0
+        return (seed, position, own_copy, own_episode)
+
+    def offset(self, copy: int, n_copies: int) -> int:
+        """Return how far ahead of the clock one of several copies is."""
+        if self.scope != "staggered" or self.schedule.mean_length is None:
+            return 0
+        return round(copy * self.schedule.mean_length / n_copies)
 
     def to_data(self) -> dict[str, Any]:
-        """Return the change as JSON's types."""
-        return {
-            "knob": self.knob,
-            "law": to_data(self.law),
-            "schedule": to_data(self.schedule),
-        }
+        """Return the change as JSON's types, without what is left at its default."""
+        data = to_data(self)
+        del data["kind"]
+        defaults = {field.name: field.default for field in fields(self)}
+        return {name: data[name] for name in data if getattr(self, name) != defaults[name]}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Change:
@@ -48,82 +152,29 @@ class Change:
         Raises:
             SettingsError: for anything missing, unknown or out of range.
         """
-        allowed = ("knob", "law", "schedule")
-        for key in data:
-            if key not in allowed:
-                raise unknown("setting of a change", str(key), allowed)
-        missing = [key for key in allowed if key not in data]
-        if missing:
-            raise SettingsError(f"a change needs {missing[0]!r}")
-        return cls(
-            knob=str(data["knob"]),
-            law=from_data(data["law"], VALUE_LAWS, "value law"),
-            schedule=from_data(data["schedule"], SCHEDULES, "schedule"),
-        )
+        if not isinstance(data, Mapping):
+            raise SettingsError(f"a change must be a mapping, not {data!r}")
+        for name in ("knob", "law", "schedule"):
+            if name not in data:
+                near = [key for key in data if key not in cls.__dataclass_fields__]
+                if near:
+                    raise unknown("setting of a change", str(near[0]), cls.__dataclass_fields__)
+                raise SettingsError(f"a change needs {name!r}")
+        return from_data({**data, "kind": cls.__name__}, cls, "change")
 
 
-class Moment(NamedTuple):
-    """The state of the world at one clock.
-
-    Attributes:
-        context: each knob's value.
-        segment: how many changes have landed since the stream began.
-        start: the clock of the latest change, 0 before the first.
-        stop: the clock of the next change, or None when there is none.
-    """
-
-    context: dict[str, float]
-    segment: int
-    start: int
-    stop: int | None
+def as_change(change: Change | Mapping[str, Any]) -> Change:
+    """Return a change as it is, or read it from plain data."""
+    return change if isinstance(change, Change) else Change.from_data(change)
 
 
-class Timeline:
-    """All changes of a stream under one seed: a pure function from clock to context.
-
-    Args:
-        changes: the changes; no two may move the same knob.
-        seed: the stream's seed, at least 0. It alone decides what is drawn.
+def require_own_knobs(changes: Sequence[Change]) -> None:
+    """Refuse two changes of one knob.
 
     Raises:
-        SettingsError: if two changes move the same knob, or the seed is negative.
-
-    Example:
-        >>> from everlearn.wrappers.schedules import Periodic
-        >>> from everlearn.wrappers.values import Values
-        >>> timeline = Timeline([Change("friction", Values((1.0, 0.1)), Periodic(500))], seed=0)
-        >>> timeline.at(700)
-        Moment(context={'friction': 0.1}, segment=1, start=500, stop=1000)
+        SettingsError: naming the knob.
     """
-
-    def __init__(self, changes: Sequence[Change], seed: int) -> None:
-        knobs = [change.knob for change in changes]
-        for knob in knobs:
-            if knobs.count(knob) > 1:
-                raise SettingsError(f"two changes move the same knob {knob!r}")
-        if seed < 0:
-            raise SettingsError(f"a stream's seed must be at least 0, not {seed}")
-        self.changes = tuple(changes)
-        self.seed = seed
-
-    def at(self, clock: int) -> Moment:
-        """Compute the context at one clock.
-
-        Args:
-            clock: time on the stream's clock, at least 0.
-
-        Returns:
-            The context, and when it begins and ends.
-        """
-        context: dict[str, float] = {}
-        segment, start = 0, 0
-        stops = []
-        for position, change in enumerate(self.changes):
-            key = (self.seed, position)
-            piece = change.schedule.segment(clock, key)
-            context[change.knob] = change.law.value(piece.number, key)
-            segment += piece.number
-            start = max(start, piece.start)
-            if piece.stop is not None:
-                stops.append(piece.stop)
-        return Moment(context, segment, start, min(stops, default=None))
+    knobs = [change.knob for change in changes]
+    for knob in knobs:
+        if knobs.count(knob) > 1:
+            raise SettingsError(f"two changes move the same knob {knob!r}")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import gymnasium
 
 from .errors import SettingsError, unknown
+from .interface import interface_knob_names
 
 
 class Landing(IntEnum):
@@ -24,7 +25,7 @@ class Landing(IntEnum):
 
 
 class Knob(ABC):
-    """One quantity of a world that can be moved, read back and put back.
+    """One quantity inside a world that can be moved, read back and put back.
 
     A knob holds no state. What it needs to undo itself it returns from `snapshot`, taken once from
     the untouched world: a value is always computed from that default, never from the value before,
@@ -87,8 +88,13 @@ def find_knob(name: str) -> Knob:
         SettingsError: if there is none; the sentence names the nearest one.
     """
     if name not in _KNOBS:
-        raise unknown("knob", name, _KNOBS)
+        raise unknown("knob", name, [*_KNOBS, *interface_knob_names()])
     return _KNOBS[name]
+
+
+def knob_names() -> list[str]:
+    """List every knob there is inside worlds."""
+    return sorted(_KNOBS)
 
 
 class KnobBoard:
@@ -104,23 +110,25 @@ class KnobBoard:
 
     def __init__(self, env: gymnasium.Env, names: Iterable[str]) -> None:
         self._env = env.unwrapped
-        self._knobs = [find_knob(name) for name in names]
-        for knob in self._knobs:
+        self._knobs = {name: find_knob(name) for name in names}
+        for name, knob in self._knobs.items():
             if not knob.supports(self._env):
                 world = self._env.spec.id if self._env.spec else type(self._env).__name__
-                raise SettingsError(f"the world {world!r} has no knob {knob.name!r}")
-        self._defaults = {knob.name: knob.snapshot(self._env) for knob in self._knobs}
+                raise SettingsError(f"the world {world!r} has no knob {name!r}")
+        self._defaults = {name: knob.snapshot(self._env) for name, knob in self._knobs.items()}
 
     def write(self, context: Mapping[str, float]) -> None:
-        """Set every knob to its value in a context."""
-        for knob in self._knobs:
-            knob.write(self._env, context[knob.name], self._defaults[knob.name])
+        """Set the knobs that a context names; those that it leaves out stay."""
+        for name, value in context.items():
+            self._knobs[name].write(self._env, value, self._defaults[name])
 
     def read(self) -> dict[str, float]:
         """Read every knob back from the simulator."""
-        return {knob.name: knob.read(self._env, self._defaults[knob.name]) for knob in self._knobs}
+        return {
+            name: knob.read(self._env, self._defaults[name]) for name, knob in self._knobs.items()
+        }
 
     def restore(self) -> None:
         """Put every knob back to where it was found, bit for bit."""
-        for knob in self._knobs:
-            knob.restore(self._env, self._defaults[knob.name])
+        for name, knob in self._knobs.items():
+            knob.restore(self._env, self._defaults[name])

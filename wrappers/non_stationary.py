@@ -9,13 +9,14 @@ import gymnasium
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
-from . import info as names
-from .change import Change, Moment, Timeline
-from .knobs import KnobBoard
+from .change import Change
+from .engine import ContextSetter, Engine
+
+_ONE = np.ones(1, dtype=bool)
 
 
 class NonStationary(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Changes a world in place, by a clock of environment steps that survives episode resets.
+    """Changes a world in place, by clocks that survive episode resets.
 
     The observation, the next action and the step that it leads to all belong to the same clock: at
     clock `k` the world has the context of clock `k`, and `info` tells it. `reset(seed=...)` begins
@@ -57,88 +58,62 @@ class NonStationary(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs
         seed: int | None = None,
         boundary_labels: bool = False,
     ) -> None:
-        self._changes = [as_change(change) for change in changes]
+        gymnasium.Wrapper.__init__(self, env)
+        own = env.unwrapped
+        worlds = own if isinstance(own, ContextSetter) else [env]
+        self._engine = Engine(
+            changes, worlds, env.observation_space, env.action_space, 1, seed, boundary_labels
+        )
+        self.observation_space = self._engine.observation_space
         RecordConstructorArgs.__init__(
             self,
-            changes=[change.to_data() for change in self._changes],
+            changes=[change.to_data() for change in self._engine.changes],
             seed=seed,
             boundary_labels=boundary_labels,
         )
-        gymnasium.Wrapper.__init__(self, env)
-        self._board = KnobBoard(env, [change.knob for change in self._changes])
-        self._fixed_seed = seed
-        self._boundary_labels = boundary_labels
-        self._timeline: Timeline | None = None
-        self._clock = 0
-        self._moment: Moment
 
     @property
     def clock(self) -> int:
         """Environment steps since this life began."""
-        return self._clock
+        return 0 if self._engine.clockwork is None else self._engine.clockwork.clock
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; with a seed, begin the stream anew as well."""
-        if seed is not None or self._timeline is None:
-            self._timeline = Timeline(self._changes, choose_seed(self._fixed_seed, seed))
-            self._clock = 0
-            self._move()
+        self._engine.start(seed)
         observation, info = self.env.reset(seed=seed, options=options)
-        return observation, {**info, **self._truth()}
+        first = self._engine.begin(self._batch(observation), _ONE)[0]
+        return first, {**info, **self._truth()}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Take a step in the present context, then move to the next clock's."""
+        if self._engine.alters_actions:
+            action = self._engine.act(np.asarray(action)[None])[0]
         observation, reward, terminated, truncated, info = self.env.step(action)
-        self._clock += 1
-        if self._moment.stop is not None and self._clock >= self._moment.stop:
-            self._move()
-        return observation, reward, terminated, truncated, {**info, **self._truth()}
+        outcome = self._engine.finish(
+            self._batch(observation),
+            np.array([reward], dtype=np.float64),
+            np.array([terminated]),
+            np.array([truncated]),
+            {key: np.array([value]) for key, value in info.items() if np.isscalar(value)},
+        )
+        return (
+            outcome.observations[0],
+            float(outcome.rewards[0]),
+            bool(terminated),
+            bool(outcome.truncated[0]),
+            {**info, **self._truth()},
+        )
 
-    def _move(self) -> None:
-        assert self._timeline is not None
-        self._moment = self._timeline.at(self._clock)
-        self._board.write(self._moment.context)
+    def _batch(self, observation: Any) -> Any:
+        return np.asarray(observation)[None] if self._engine.alters_observations else [observation]
 
     def _truth(self) -> dict[str, Any]:
-        return tell(self._moment, self._clock, 1, self._boundary_labels)
+        return _first(self._engine.truth())
 
 
-def as_change(change: Change | Mapping[str, Any]) -> Change:
-    """Return a change as it is, or read it from plain data."""
-    return change if isinstance(change, Change) else Change.from_data(change)
-
-
-def choose_seed(fixed: int | None, given: int | None) -> int:
-    """Choose a stream's seed: the fixed one, else the one given to `reset`, else a random one."""
-    if fixed is not None:
-        return fixed
-    if given is not None:
-        return given
-    return int(np.random.SeedSequence().generate_state(1)[0])
-
-
-def tell(moment: Moment, clock: int, stride: int, boundary_labels: bool) -> dict[str, Any]:
-    """Say in `info`'s terms what the world is like at one clock.
-
-    Args:
-        moment: the context at this clock.
-        clock: the clock, in environment steps.
-        stride: environment steps between two observations: the number of copies of the world.
-        boundary_labels: whether the learner is told of changes.
-
-    Returns:
-        Entries for `info`, under the names of `everlearn.wrappers.info`.
-    """
-    since = clock - moment.start
-    changed = moment.segment > 0 and since < stride
-    truth = {
-        names.CONTEXT: dict(moment.context),
-        names.SEGMENT: moment.segment,
-        names.STEPS_SINCE_CHANGE: since,
-        names.CHANGED: changed,
-    }
-    if boundary_labels:
-        truth[names.BOUNDARY] = changed
-    return truth
+def _first(entry: Any) -> Any:
+    if isinstance(entry, dict):
+        return {key: _first(value) for key, value in entry.items()}
+    return entry[0].item()

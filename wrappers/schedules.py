@@ -6,9 +6,15 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
+from .checks import require_whole
 from .errors import SettingsError
+from .lengths import LengthLaw
+from .serialization import kind
 
 
 class Segment(NamedTuple):
@@ -30,20 +36,26 @@ class Schedule(ABC):
 
     @abstractmethod
     def segment(self, clock: int, seed: Sequence[int]) -> Segment:
-        """Find the segment that a clock lies in, without visiting those before it.
+        """Find the segment that a clock lies in, without visiting the steps before it.
 
         Args:
-            clock: time on the stream's clock, at least 0.
+            clock: time on the change's clock, at least 0.
             seed: entropy for schedules that draw their moments.
 
         Returns:
             The segment with `start <= clock < stop`.
         """
 
+    @property
+    @abstractmethod
+    def mean_length(self) -> float | None:
+        """Mean length of a segment, or None where there is no such thing."""
 
+
+@kind
 @dataclass(frozen=True)
 class Periodic(Schedule):
-    """A change every `period` steps.
+    """A change every `period` steps; with 1, at every step, which suits a drifting value.
 
     Args:
         period: steps between changes, at least 1.
@@ -56,14 +68,20 @@ class Periodic(Schedule):
     period: int
 
     def __post_init__(self) -> None:
-        _require_positive_integer("period", self.period)
+        require_whole("period", self.period, 1)
 
     def segment(self, clock: int, seed: Sequence[int]) -> Segment:
         """Divide the clock by the period."""
-        index = clock // self.period
-        return Segment(index, index * self.period, (index + 1) * self.period)
+        number = clock // self.period
+        return Segment(number, number * self.period, (number + 1) * self.period)
+
+    @property
+    def mean_length(self) -> float:
+        """The period."""
+        return float(self.period)
 
 
+@kind
 @dataclass(frozen=True)
 class At(Schedule):
     """Changes at stated moments; with none, a world that never changes.
@@ -78,28 +96,89 @@ class At(Schedule):
         Segment(number=0, start=0, stop=None)
     """
 
-    steps: tuple[int, ...]
+    steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         previous = 0
         for step in self.steps:
-            _require_positive_integer("each of steps", step)
+            require_whole("each of steps", step, 1)
             if step <= previous:
                 raise SettingsError(f"steps must rise, but {step} follows {previous}")
             previous = step
 
     def segment(self, clock: int, seed: Sequence[int]) -> Segment:
         """Look the clock up among the stated moments."""
-        index = bisect_right(self.steps, clock)
-        start = self.steps[index - 1] if index else 0
-        stop = self.steps[index] if index < len(self.steps) else None
-        return Segment(index, start, stop)
+        number = bisect_right(self.steps, clock)
+        start = self.steps[number - 1] if number else 0
+        stop = self.steps[number] if number < len(self.steps) else None
+        return Segment(number, start, stop)
+
+    @property
+    def mean_length(self) -> None:
+        """There is none."""
+        return
 
 
-SCHEDULES: tuple[type[Schedule], ...] = (Periodic, At)
-"""Every schedule that a stream's JSON may name."""
+@kind
+@dataclass(frozen=True)
+class Piecewise(Schedule):
+    """Segments of random lengths, one after the other.
+
+    Args:
+        length: the law of the lengths.
+
+    Example:
+        >>> from everlearn.wrappers.lengths import ClippedNormalLength
+        >>> schedule = Piecewise(ClippedNormalLength(60, 0, 10))
+        >>> schedule.segment(130, (0,))
+        Segment(number=2, start=120, stop=180)
+    """
+
+    length: LengthLaw
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.length, LengthLaw):
+            raise SettingsError(f"length must be a law of lengths, not {self.length!r}")
+
+    def segment(self, clock: int, seed: Sequence[int]) -> Segment:
+        """Add lengths up, a block at a time, until the clock is reached."""
+        place = _place(self.length, tuple(seed))
+        if clock < place.start:
+            place.go_to(0, 0)
+        while clock >= place.stops[-1]:
+            place.go_to(place.block + 1, int(place.stops[-1]))
+        within = int(np.searchsorted(place.stops, clock, side="right"))
+        start = int(place.stops[within - 1]) if within else place.start
+        return Segment(place.block * _BLOCK + within, start, int(place.stops[within]))
+
+    @property
+    def mean_length(self) -> float:
+        """The law's mean."""
+        return self.length.mean_length
 
 
-def _require_positive_integer(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise SettingsError(f"{name} must be a whole number of at least 1, not {value!r}")
+_BLOCK = 256
+"""Lengths are drawn this many at a time, each block from a generator of its own."""
+
+
+class _Place:
+    """Where a look-up stopped, so that the next one need not begin at zero.
+
+    It is a memo: dropping it changes how long a look-up takes, and nothing else.
+    """
+
+    def __init__(self, law: LengthLaw, seed: tuple[int, ...]) -> None:
+        self._law = law
+        self._seed = seed
+        self.go_to(0, 0)
+
+    def go_to(self, block: int, start: int) -> None:
+        """Draw one block, which begins at a clock."""
+        self.block, self.start = block, start
+        generator = np.random.default_rng([*self._seed, block])
+        self.stops = start + np.cumsum(self._law.draw(generator, _BLOCK))
+
+
+@lru_cache(maxsize=1024)
+def _place(law: LengthLaw, seed: tuple[int, ...]) -> _Place:
+    return _Place(law, seed)

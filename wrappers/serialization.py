@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -12,6 +12,18 @@ KIND = "kind"
 """Key under which plain data names the class that it describes."""
 
 T = TypeVar("T")
+
+_KINDS: dict[str, type] = {}
+
+
+def kind(cls: type[T]) -> type[T]:
+    """Let plain data name a dataclass; a decorator.
+
+    Args:
+        cls: a frozen dataclass, whose name no other kind has.
+    """
+    _KINDS[cls.__name__] = cls
+    return cls
 
 
 def to_data(thing: Any) -> Any:
@@ -38,12 +50,12 @@ def to_data(thing: Any) -> Any:
     return thing
 
 
-def from_data(data: Any, classes: Iterable[type[T]], what: str) -> T:
-    """Build one of several dataclasses from the plain data that `to_data` made of it.
+def from_data(data: Any, base: type[T], what: str) -> T:
+    """Build a dataclass from the plain data that `to_data` made of it.
 
     Args:
-        data: a mapping with a `"kind"` and one entry a field.
-        classes: the dataclasses that are allowed here.
+        data: a mapping with a `"kind"` and one entry a field; fields may hold such data again.
+        base: the class that the result must be, or descend from.
         what: what is being read, for the error's sentence.
 
     Returns:
@@ -54,25 +66,25 @@ def from_data(data: Any, classes: Iterable[type[T]], what: str) -> T:
         SettingsError: for data that is no mapping, an unknown kind or an unknown or missing field.
 
     Example:
-        >>> from everlearn.wrappers.schedules import Periodic
-        >>> from_data({"kind": "Periodic", "period": 500}, [Periodic], "schedule")
+        >>> from everlearn.wrappers.schedules import Periodic, Schedule
+        >>> from_data({"kind": "Periodic", "period": 500}, Schedule, "schedule")
         Periodic(period=500)
     """
-    by_name = {allowed.__name__: allowed for allowed in classes}
+    allowed = {name: cls for name, cls in _KINDS.items() if issubclass(cls, base)}
     if not isinstance(data, Mapping):
         raise SettingsError(f"a {what} must be a mapping with a 'kind', not {data!r}")
-    kind = data.get(KIND)
-    if kind not in by_name:
-        raise unknown(f"{what} kind", str(kind), by_name)
-    return build(by_name[kind], {key: value for key, value in data.items() if key != KIND}, what)
+    name = data.get(KIND)
+    if name not in allowed:
+        raise unknown(f"{what} kind", str(name), allowed)
+    return build(allowed[name], {key: value for key, value in data.items() if key != KIND}, what)
 
 
 def build(cls: type[T], values: Mapping[str, Any], what: str) -> T:
-    """Call a dataclass with values by name, refusing names that it does not have.
+    """Call a dataclass with plain values by name, refusing names that it does not have.
 
     Args:
         cls: the dataclass.
-        values: its fields' values; lists become tuples.
+        values: its fields' values; lists become tuples, and mappings with a kind their instances.
         what: what is being built, for the error's sentence.
 
     Returns:
@@ -86,10 +98,14 @@ def build(cls: type[T], values: Mapping[str, Any], what: str) -> T:
         if name not in names:
             raise unknown(f"setting of {what} {cls.__name__}", str(name), names)
     try:
-        return cls(**{name: _tupled(value) for name, value in values.items()})
+        return cls(**{name: _read(value, what) for name, value in values.items()})
     except TypeError as error:
         raise SettingsError(f"cannot read the {what} {cls.__name__}: {error}") from error
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(_tupled(item) for item in value) if isinstance(value, list) else value
+def _read(value: Any, what: str) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(item, what) for item in value)
+    if isinstance(value, Mapping) and KIND in value:
+        return from_data(value, object, what)
+    return value

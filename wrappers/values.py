@@ -1,4 +1,4 @@
-"""What a knob's value becomes: pure functions from a segment's index to a number."""
+"""What a knob's value becomes: pure functions from a segment's number to a value."""
 
 from __future__ import annotations
 
@@ -9,18 +9,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checks import (
+    require_above,
+    require_finite,
+    require_interval,
+    require_weights,
+    require_whole,
+)
 from .errors import SettingsError
+from .serialization import kind
 
 
 class ValueLaw(ABC):
-    """The value that holds in each segment. It holds no state: index and seed say it all."""
+    """The value that holds in each segment. It holds no state: number and seed say it all."""
 
     @abstractmethod
-    def value(self, index: int, seed: Sequence[int]) -> float:
+    def value(self, number: int, seed: Sequence[int]) -> float:
         """Compute the value of one segment, without computing those before it.
 
         Args:
-            index: the segment's index, at least 0.
+            number: the segment's number, at least 0.
             seed: entropy for laws that draw their values.
 
         Returns:
@@ -28,6 +36,7 @@ class ValueLaw(ABC):
         """
 
 
+@kind
 @dataclass(frozen=True)
 class Values(ValueLaw):
     """A list of values in turn, from the start again when it ends.
@@ -36,23 +45,48 @@ class Values(ValueLaw):
         values: the values, at least one.
 
     Example:
-        >>> [Values((1.0, 5.0)).value(index, ()) for index in range(3)]
+        >>> [Values((1.0, 5.0)).value(number, ()) for number in range(3)]
         [1.0, 5.0, 1.0]
     """
 
     values: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.values:
-            raise SettingsError("values must hold at least one value")
-        for value in self.values:
-            _require_finite("each of values", value)
+        _require_values(self.values)
 
-    def value(self, index: int, seed: Sequence[int]) -> float:
+    def value(self, number: int, seed: Sequence[int]) -> float:
         """Count through the list."""
-        return float(self.values[index % len(self.values)])
+        return float(self.values[number % len(self.values)])
 
 
+@kind
+@dataclass(frozen=True)
+class Categorical(ValueLaw):
+    """One of several values, drawn anew for each segment; it may be the one before.
+
+    Args:
+        values: the values, at least one.
+        weights: how often each comes, in proportion; empty for equally often.
+
+    Example:
+        >>> Categorical((-1.0, 1.0)).value(4, (0,)) in (-1.0, 1.0)
+        True
+    """
+
+    values: tuple[float, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_values(self.values)
+        if self.weights:
+            require_weights(self.weights, len(self.values))
+
+    def value(self, number: int, seed: Sequence[int]) -> float:
+        """Draw one of the values."""
+        return float(self.values[_choose(len(self.values), self.weights, number, seed)])
+
+
+@kind
 @dataclass(frozen=True)
 class Uniform(ValueLaw):
     """A fresh value for each segment, uniform on an interval.
@@ -70,13 +104,14 @@ class Uniform(ValueLaw):
     high: float
 
     def __post_init__(self) -> None:
-        _require_interval(self.low, self.high)
+        require_interval(self.low, self.high)
 
-    def value(self, index: int, seed: Sequence[int]) -> float:
+    def value(self, number: int, seed: Sequence[int]) -> float:
         """Draw from the interval."""
-        return float(_generator(index, seed).uniform(self.low, self.high))
+        return float(_generator(number, seed).uniform(self.low, self.high))
 
 
+@kind
 @dataclass(frozen=True)
 class LogUniform(ValueLaw):
     """A fresh value for each segment, whose logarithm is uniform on an interval.
@@ -94,33 +129,116 @@ class LogUniform(ValueLaw):
     high: float
 
     def __post_init__(self) -> None:
-        _require_interval(self.low, self.high)
-        if self.low <= 0:
-            raise SettingsError(f"low must be above 0, not {self.low!r}")
+        require_interval(self.low, self.high)
+        require_above("low", self.low, 0.0)
 
-    def value(self, index: int, seed: Sequence[int]) -> float:
+    def value(self, number: int, seed: Sequence[int]) -> float:
         """Draw from the interval of logarithms."""
-        exponent = _generator(index, seed).uniform(math.log(self.low), math.log(self.high))
+        exponent = _generator(number, seed).uniform(math.log(self.low), math.log(self.high))
         # Rounding in exp may step over the ends by one unit in the last place.
         return min(max(math.exp(exponent), self.low), self.high)
 
 
-VALUE_LAWS: tuple[type[ValueLaw], ...] = (Values, Uniform, LogUniform)
-"""Every value law that a stream's JSON may name."""
+@kind
+@dataclass(frozen=True)
+class Mixture(ValueLaw):
+    """One of several laws, drawn anew for each segment, gives its value.
+
+    Args:
+        laws: the laws, at least one.
+        weights: how often each is used, in proportion; empty for equally often.
+
+    Example:
+        >>> law = Mixture((Uniform(-1.0, -0.3), Uniform(0.3, 1.0)))
+        >>> 0.3 <= abs(law.value(2, (0,))) <= 1.0
+        True
+    """
+
+    laws: tuple[ValueLaw, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.laws or not all(isinstance(law, ValueLaw) for law in self.laws):
+            raise SettingsError("laws must hold at least one value law")
+        if self.weights:
+            require_weights(self.weights, len(self.laws))
+
+    def value(self, number: int, seed: Sequence[int]) -> float:
+        """Draw a law, then ask it."""
+        law = self.laws[_choose(len(self.laws), self.weights, number, (*seed, 0))]
+        return law.value(number, (*seed, 1))
 
 
-def _generator(index: int, seed: Sequence[int]) -> np.random.Generator:
-    return np.random.default_rng([*seed, index])
+@kind
+@dataclass(frozen=True)
+class Recurring(ValueLaw):
+    """A few values, drawn once, come back again and again in random order.
+
+    Args:
+        law: draws the values.
+        size: how many there are, at least 1.
+
+    Example:
+        >>> law = Recurring(Uniform(0.0, 1.0), size=3)
+        >>> len({law.value(number, (0,)) for number in range(100)})
+        3
+    """
+
+    law: ValueLaw
+    size: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.law, ValueLaw):
+            raise SettingsError(f"law must be a value law, not {self.law!r}")
+        require_whole("size", self.size, 1)
+
+    def value(self, number: int, seed: Sequence[int]) -> float:
+        """Draw which of the values comes, then compute it."""
+        return self.law.value(_choose(self.size, (), number, (*seed, 0)), (*seed, 1))
 
 
-def _require_finite(name: str, value: object) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise SettingsError(f"{name} must be a finite number, not {value!r}")
+@kind
+@dataclass(frozen=True)
+class Clipped(ValueLaw):
+    """Another law's values, kept inside an interval.
+
+    Args:
+        law: the other law.
+        low: lower end.
+        high: upper end, above `low`.
+
+    Example:
+        >>> Clipped(Values((5.0,)), -1.0, 1.0).value(0, ())
+        1.0
+    """
+
+    law: ValueLaw
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.law, ValueLaw):
+            raise SettingsError(f"law must be a value law, not {self.law!r}")
+        require_interval(self.low, self.high)
+
+    def value(self, number: int, seed: Sequence[int]) -> float:
+        """Clip the other law's value."""
+        return float(min(max(self.law.value(number, seed), self.low), self.high))
 
 
-def _require_interval(low: object, high: object) -> None:
-    _require_finite("low", low)
-    _require_finite("high", high)
-    if not low < high:  # type: ignore[operator]
-        raise SettingsError(f"high must be above low, but {high!r} is not above {low!r}")
+def _generator(number: int, seed: Sequence[int]) -> np.random.Generator:
+    return np.random.default_rng([*seed, number])
+
+
+def _choose(count: int, weights: tuple[float, ...], number: int, seed: Sequence[int]) -> int:
+    if not weights:
+        return int(_generator(number, seed).integers(count))
+    shares = np.asarray(weights, dtype=np.float64)
+    return int(_generator(number, seed).choice(count, p=shares / shares.sum()))
+
+
+def _require_values(values: tuple[float, ...]) -> None:
+    if not isinstance(values, tuple) or not values:
+        raise SettingsError("values must hold at least one value")
+    for value in values:
+        require_finite("each of values", value)

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.vector.utils import batch_space
 
-from .change import Change, Moment, Timeline
+from .change import Change
+from .engine import ContextSetter, Engine
 from .errors import SettingsError
-from .knobs import KnobBoard
-from .non_stationary import as_change, choose_seed, tell
-
-
-@runtime_checkable
-class ContextSetter(Protocol):
-    """A vectorised world that sets its own context."""
-
-    def set_context(self, context: Mapping[str, float]) -> bool:
-        """Give every copy this context.
-
-        Returns:
-            Whether the episodes in progress are over, so that a full `reset` must follow.
-        """
 
 
 class VectorNonStationary(VectorWrapper):
-    """Changes all copies of a world together, by one clock of environment steps.
+    """Changes the copies of a world, by clocks that survive episode resets.
 
-    The clock counts the steps of all copies: with eight copies it moves by eight a step, and a
-    change lands at the first step at or after its moment. Where the worlds must be rebuilt to
+    The global clock counts the steps of all copies: with eight copies it moves by eight a step, and
+    a change lands at the first step at or after its moment. Where the worlds must be rebuilt to
     change (envpool), the episodes in progress are truncated there, and `info["final_obs"]` holds
     their last observations.
 
@@ -72,18 +61,23 @@ class VectorNonStationary(VectorWrapper):
         super().__init__(env)
         if env.metadata.get("autoreset_mode") != AutoresetMode.SAME_STEP:
             raise SettingsError("VectorNonStationary needs worlds with same-step autoreset")
-        self._changes = [as_change(change) for change in changes]
-        self._world = _context_setter(env, [change.knob for change in self._changes])
-        self._fixed_seed = seed
-        self._boundary_labels = boundary_labels
-        self._timeline: Timeline | None = None
-        self._clock = 0
-        self._moment: Moment
+        self._engine = Engine(
+            changes,
+            _reachable(env),
+            env.single_observation_space,
+            env.single_action_space,
+            env.num_envs,
+            seed,
+            boundary_labels,
+        )
+        if self._engine.alters_observations:
+            self.single_observation_space = self._engine.observation_space
+            self.observation_space = batch_space(self.single_observation_space, env.num_envs)
 
     @property
     def clock(self) -> int:
         """Environment steps of all copies since this life began."""
-        return self._clock
+        return 0 if self._engine.clockwork is None else self._engine.clockwork.clock
 
     def reset(
         self,
@@ -92,73 +86,67 @@ class VectorNonStationary(VectorWrapper):
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Begin an episode in every copy; with a seed, begin the stream anew as well."""
-        first = seed if seed is None or isinstance(seed, int) else seed[0]
-        if first is not None or self._timeline is None:
-            self._timeline = Timeline(self._changes, choose_seed(self._fixed_seed, first))
-            self._clock = 0
-            self._moment = self._timeline.at(0)
-            self._world.set_context(self._moment.context)
+        if options is not None and "reset_mask" in options:
+            raise SettingsError("copies reset themselves here: reset_mask has no use")
+        self._engine.start(seed if seed is None or isinstance(seed, int) else seed[0])
         observations, info = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
-        return observations, {**info, **self._truth()}
+        observations = self._engine.begin(observations, np.ones(self.num_envs, dtype=bool))
+        return observations, {**info, **self._engine.truth()}
 
     def step(self, actions: Any) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Take a step in the present context, then move to the next clock's."""
-        observations, rewards, terminated, truncated, info = self.env.step(actions)
-        self._clock += self.num_envs
-        if self._moment.stop is not None and self._clock >= self._moment.stop:
-            assert self._timeline is not None
-            self._moment = self._timeline.at(self._clock)
-            if self._world.set_context(self._moment.context):
-                observations, truncated, info = self._cut(observations, terminated, truncated, info)
-        return observations, rewards, terminated, truncated, {**info, **self._truth()}
-
-    def _cut(
-        self,
-        observations: np.ndarray,
-        terminated: np.ndarray,
-        truncated: np.ndarray,
-        info: dict[str, Any],
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-        """Truncate the episodes that were in progress when the worlds were rebuilt."""
-        ended = terminated | truncated
-        final = info.get("final_obs", np.full(self.num_envs, None, dtype=object))
-        for i in np.flatnonzero(~ended):
-            final[i] = observations[i].copy()
-        fresh, fresh_info = self.env.reset()
-        every = np.ones(self.num_envs, dtype=bool)
-        return (
-            fresh,
-            truncated | ~ended,
-            {**info, **fresh_info, "final_obs": final, "_final_obs": every},
+        observations, rewards, terminated, truncated, info = self.env.step(
+            self._engine.act(actions)
         )
+        ended = terminated | truncated
+        last = observations
+        if self._engine.alters_observations and ended.any():
+            last = _replace(observations, ended, info["final_obs"])
+        outcome = self._engine.finish(last, rewards, terminated, truncated, info)
+        all_ended = terminated | outcome.truncated
+        if all_ended.any():
+            if self._engine.alters_observations:
+                final = outcome.observations
+            else:
+                final = _replace(observations, ended, info.get("final_obs"))
+            first = self._first(observations, all_ended & ~ended, outcome.rebuilt)
+            first = self._engine.begin(first, all_ended)
+            observations = _replace(outcome.observations, all_ended, first)
+            info = {**info, **_final_info(final, all_ended)}
+        else:
+            observations = outcome.observations
+        info = {**info, **self._engine.truth()}
+        return observations, outcome.rewards, terminated, outcome.truncated, info
 
-    def _truth(self) -> dict[str, Any]:
-        """Return what `tell` says, an array entry a copy, as vector environments do."""
-        truth = tell(self._moment, self._clock, self.num_envs, self._boundary_labels)
-        return {key: self._copies(value) for key, value in truth.items()}
-
-    def _copies(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: self._copies(entry) for name, entry in value.items()}
-        return np.full(self.num_envs, value)
+    def _first(self, observations: Any, cut: np.ndarray, rebuilt: bool) -> Any:
+        """Reset the copies whose episodes a change has cut; return the first observations."""
+        if rebuilt:
+            return self.env.reset()[0]
+        if not cut.any():
+            return observations
+        return _replace(observations, cut, self.env.reset(options={"reset_mask": cut})[0])
 
 
-class _InPlace:
-    """Sets the context of a `SyncVectorEnv` by the knobs of each of its worlds."""
-
-    def __init__(self, env: SyncVectorEnv, knobs: Sequence[str]) -> None:
-        self._boards = [KnobBoard(single, knobs) for single in env.envs]
-
-    def set_context(self, context: Mapping[str, float]) -> bool:
-        for board in self._boards:
-            board.write(context)
-        return False
+def _replace(batch: np.ndarray, which: np.ndarray, rows: Any) -> np.ndarray:
+    """Return a copy of a batch, with some of its rows replaced."""
+    replaced = batch.copy()
+    for copy in np.flatnonzero(which):
+        replaced[copy] = rows[copy]
+    return replaced
 
 
-def _context_setter(env: VectorEnv, knobs: Sequence[str]) -> ContextSetter:
+def _final_info(final: np.ndarray, ended: np.ndarray) -> dict[str, np.ndarray]:
+    """Tell the last observations as gymnasium's same-step autoreset does."""
+    told = np.full(len(final), None, dtype=object)
+    for copy in np.flatnonzero(ended):
+        told[copy] = final[copy]
+    return {"final_obs": told, "_final_obs": ended}
+
+
+def _reachable(env: VectorEnv) -> ContextSetter | Sequence[gymnasium.Env]:
     world = env.unwrapped
     if isinstance(world, ContextSetter):
         return world
     if isinstance(world, SyncVectorEnv):
-        return _InPlace(world, knobs)
+        return world.envs
     raise SettingsError(f"cannot change the worlds inside a {type(world).__name__}")

@@ -1,0 +1,216 @@
+"""The clocks of a stream, and the context that every copy of its world has by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .change import Change, require_own_knobs
+from .errors import SettingsError
+
+_FOREVER = np.iinfo(np.int64).max
+
+
+class Clockwork:
+    """Counts steps and episodes of all copies, and moves each knob when its time has come.
+
+    Between changes a tick costs a few comparisons. What it computes is a pure function of the seed,
+    of the steps counted, and of where episodes ended.
+
+    Args:
+        changes: the changes; no two may move the same knob.
+        seed: the stream's seed, at least 0.
+        n_copies: copies of the world, at least 1.
+
+    Raises:
+        SettingsError: if two changes move the same knob, or the seed is negative.
+
+    Attributes:
+        clock: environment steps of all copies.
+        context: each knob's value in each copy, shape (n_copies,). Arrays are replaced when they
+            change, never written to.
+        segments: how many changes have landed in each copy, shape (n_copies,).
+        landed: the clock at which the latest landed in each copy, shape (n_copies,).
+        changed: in which copies one has just landed, shape (n_copies,).
+
+    Example:
+        >>> from everlearn.wrappers.schedules import Periodic
+        >>> from everlearn.wrappers.values import Values
+        >>> clockwork = Clockwork([Change("wind", Values((0.0, 3.0)), Periodic(4))], 0, n_copies=2)
+        >>> clockwork.tick(np.zeros(2, dtype=bool))
+        (set(), array([False, False]))
+        >>> clockwork.tick(np.zeros(2, dtype=bool))
+        ({'wind'}, array([False, False]))
+        >>> clockwork.context
+        {'wind': array([3., 3.])}
+    """
+
+    def __init__(self, changes: Sequence[Change], seed: int, n_copies: int) -> None:
+        require_own_knobs(changes)
+        if seed < 0:
+            raise SettingsError(f"a stream's seed must be at least 0, not {seed}")
+        self.n_copies = n_copies
+        self.seed = seed
+        self.clock = 0
+        self._steps = 0
+        self.episode_steps = np.zeros(n_copies, dtype=np.int64)
+        self.episodes = np.zeros(n_copies, dtype=np.int64)
+        self.context: dict[str, np.ndarray] = {}
+        self.segments = np.zeros(n_copies, dtype=np.int64)
+        self.landed = np.zeros(n_copies, dtype=np.int64)
+        self._nobody = np.zeros(n_copies, dtype=bool)
+        self.changed = self._nobody
+        self._gears = [_Gear(change, place, self) for place, change in enumerate(changes)]
+        everybody = np.ones(n_copies, dtype=bool)
+        for gear in self._gears:
+            gear.turn(self, everybody)
+        self.segments = np.zeros(n_copies, dtype=np.int64)
+        self.changed = self._nobody
+        self._begun = False
+
+    def tick(self, ended: np.ndarray) -> tuple[set[str], np.ndarray]:
+        """Count one step of every copy, and move what is due.
+
+        Args:
+            ended: which copies' episodes ended with this step, shape (n_copies,).
+
+        Returns:
+            The knobs that moved, and which episodes end because a change lands at a boundary.
+        """
+        self.clock += self.n_copies
+        self._steps += 1
+        self.episode_steps += 1
+        self.changed = self._nobody
+        moved: set[str] = set()
+        cut = self._nobody
+        for gear in self._gears:
+            if not gear.waits:
+                landed = gear.turn(self, gear.due(self))
+                moved |= gear.moved
+                if gear.cuts:
+                    cut = cut | (landed & ~ended)
+        return moved, cut
+
+    def begin_episodes(self, which: np.ndarray) -> set[str]:
+        """Begin a new episode in some copies, and move what waited for that.
+
+        Args:
+            which: the copies, shape (n_copies,).
+
+        Returns:
+            The knobs that moved.
+        """
+        if not self._begun:  # the first episode of a life is number 0
+            self._begun = True
+            return set()
+        self.episode_steps[which] = 0
+        self.episodes[which] += 1
+        moved: set[str] = set()
+        for gear in self._gears:
+            if gear.by_episode:
+                gear.turn(self, which & (gear.due(self) | gear.fresh))
+                moved |= gear.moved
+        return moved
+
+    def time_of(self, clock: str) -> int | np.ndarray:
+        """Read one of the four clocks: a number for all copies, or one for each."""
+        if clock == "global":
+            return self.clock
+        if clock == "copy":
+            return self._steps
+        return self.episode_steps if clock == "episode" else self.episodes
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the counters; with the changes and the seed they are the whole state."""
+        return {
+            "clock": self.clock,
+            "steps": self._steps,
+            "begun": self._begun,
+            "episode_steps": self.episode_steps.copy(),
+            "episodes": self.episodes.copy(),
+            "segments": self.segments.copy(),
+            "landed": self.landed.copy(),
+            "gears": [gear.get_state(self.context[gear.knob]) for gear in self._gears],
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned."""
+        self.clock, self._steps = state["clock"], state["steps"]
+        self._begun = state["begun"]
+        for name in ("episode_steps", "episodes", "segments", "landed"):
+            setattr(self, name, np.array(state[name]))
+        for gear, own in zip(self._gears, state["gears"], strict=True):
+            self.context[gear.knob] = gear.set_state(own)
+        self.changed = (self.landed == self.clock) & (self.segments > 0)
+
+
+class _Gear:
+    """One change, in all copies."""
+
+    def __init__(self, change: Change, place: int, clockwork: Clockwork) -> None:
+        n_copies = clockwork.n_copies
+        self._change = change
+        self._place = place
+        self._offsets = np.array([change.offset(copy, n_copies) for copy in range(n_copies)])
+        self._numbers = np.zeros(n_copies, dtype=np.int64)
+        self._stops = np.zeros(n_copies, dtype=np.int64)
+        self._next = 0
+        self._alike = change.scope == "shared" and change.clock in ("global", "copy")
+        self.knob = change.knob
+        self.moved: set[str] = set()
+        self.waits = change.landing == "next-reset" or change.clock == "episodes"
+        self.cuts = change.landing == "boundary"
+        self.by_episode = self.waits or change.clock == "episode"
+        self.fresh = change.clock == "episode"
+        clockwork.context[change.knob] = np.zeros(n_copies)
+
+    def due(self, clockwork: Clockwork) -> np.ndarray:
+        """Say in which copies the present value's time is over."""
+        now = clockwork.time_of(self._change.clock)
+        if self._alike and not self.waits and now < self._next:
+            return clockwork._nobody
+        return now + self._offsets >= self._stops
+
+    def turn(self, clockwork: Clockwork, which: np.ndarray) -> np.ndarray:
+        """Give some copies the value of the present time.
+
+        Returns:
+            In which of them a new segment has begun.
+        """
+        self.moved = set()
+        if which is clockwork._nobody or not which.any():
+            return clockwork._nobody
+        values = clockwork.context[self.knob].copy()
+        landed = np.zeros(clockwork.n_copies, dtype=bool)
+        times = np.broadcast_to(clockwork.time_of(self._change.clock), values.shape)
+        state = None
+        for copy in np.flatnonzero(which).tolist():
+            if state is None or not self._alike:
+                episode = int(clockwork.episodes[copy])
+                key = self._change.key(clockwork.seed, self._place, copy, episode)
+                state = self._change.state(int(times[copy] + self._offsets[copy]), key)
+            values[copy] = state.value
+            begun = self.fresh and clockwork.episode_steps[copy] == 0
+            step = 1 if begun else state.number - self._numbers[copy]
+            landed[copy] = step != 0
+            clockwork.segments[copy] += step
+            self._numbers[copy] = state.number
+            self._stops[copy] = _FOREVER if state.stop is None else state.stop
+        self._next = int(self._stops[0])
+        clockwork.context[self.knob] = values
+        clockwork.landed[landed] = clockwork.clock
+        clockwork.changed = clockwork.changed | landed
+        self.moved = {self.knob}
+        return landed
+
+    def get_state(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Return which segment each copy is in, until when, and with which value."""
+        return {"numbers": self._numbers.copy(), "stops": self._stops.copy(), "values": values}
+
+    def set_state(self, state: dict[str, np.ndarray]) -> np.ndarray:
+        """Go on from what `get_state` returned; the values are returned."""
+        self._numbers, self._stops = np.array(state["numbers"]), np.array(state["stops"])
+        self._next = int(self._stops[0])
+        return np.array(state["values"])
