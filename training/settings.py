@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..wrappers.errors import SettingsError
 
@@ -38,8 +38,8 @@ class RunSettings(ABC):
     n_envs: int = 8
     """Copies of the world that are stepped together."""
 
-    world_backend: Literal["auto", "gymnasium", "envpool"] = "auto"
-    """What steps the world; auto is the exact one, gymnasium."""
+    world_backend: str = "auto"
+    """What steps the world: auto, gymnasium or envpool, as `everlearn.envs.make_vec_env` says."""
 
     runs_folder: str = "runs"
     """The folder in which each run gets a folder of its own."""

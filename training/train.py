@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from stable_baselines3.common.callbacks import CallbackList
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ..agents.method import Method
     from ..envs import Stream
+    from ..envs.make import Backend
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,9 @@ def train(settings: RunSettings) -> Result:
         return Result(folder, status.steps, status.iteration, 0.0)
     run.require_writable(folder)
     torch.set_num_threads(settings.threads)
-    env = make_vec_env(plan.stream, settings.n_envs, settings.seed, backend=settings.world_backend)
+    env = make_vec_env(
+        plan.stream, settings.n_envs, settings.seed, backend=cast("Backend", settings.world_backend)
+    )
     try:
         require_spaces(env, settings.agent, plan.stream.name)
         agent = settings.build_agent(env, plan.methods)

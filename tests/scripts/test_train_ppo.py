@@ -71,6 +71,7 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
         ("--total-steps -5", "--total-steps must be 1 or more, not -5"),
         ("--total-steps 0", "--total-steps must be 1 or more, not 0"),
         ("--n-envs 0", "--n-envs must be 1 or more, not 0"),
+        ("--world-backend gymnasum", "did you mean 'gymnasium'?"),
         ("--runs-folder {file}/runs", "is not a folder"),
     ],
 )
