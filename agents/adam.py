@@ -113,9 +113,10 @@ class Adam(Optimizer):
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         if "element_step" in state:
             steps = state["element_step"].add_(1)
-            denominator = (square / _bias_correction(beta2, steps)).sqrt_().add_(group["eps"])
-            mean = mean / _bias_correction(beta1, steps)
-            parameter.addcdiv_(mean, denominator, value=-group["lr"])
+            correction2 = _bias_correction(beta2, steps)
+            correction1 = correction2 if beta1 == beta2 else _bias_correction(beta1, steps)
+            denominator = (square / correction2).sqrt_().add_(group["eps"])
+            parameter.addcdiv_(mean / correction1, denominator, value=-group["lr"])
         else:
             step = state["step"].item()
             step_size = group["lr"] / (1 - beta1**step)
@@ -127,4 +128,4 @@ def _bias_correction(beta: float, steps: Tensor) -> Tensor:
     # 1 - beta**steps in a form that keeps all digits for few steps.
     if beta == 0:
         return torch.ones_like(steps)
-    return torch.expm1(steps * math.log(beta)).neg_()
+    return steps.mul(math.log(beta)).expm1_().neg_()
