@@ -119,6 +119,11 @@ class Engine:
         """Whether `finish` and `begin` do anything to observations."""
         return bool(self._observers)
 
+    @property
+    def alters_rewards(self) -> bool:
+        """Whether `finish` does anything to rewards."""
+        return bool(self._rewarders)
+
     def start(self, seed: int | None) -> None:
         """Begin a new life, if a seed is given or there was none before; else do nothing."""
         if seed is None and self.clockwork is not None:

@@ -102,7 +102,8 @@ class VectorNonStationary(VectorWrapper):
         last = observations
         if self._engine.alters_observations and ended.any():
             last = _replace(observations, ended, info["final_obs"])
-        outcome = self._engine.finish(last, rewards, terminated, truncated, info)
+        told = _step_info(info, ended) if self._engine.alters_rewards else info
+        outcome = self._engine.finish(last, rewards, terminated, truncated, told)
         all_ended = terminated | outcome.truncated
         if all_ended.any():
             if self._engine.alters_observations:
@@ -125,6 +126,18 @@ class VectorNonStationary(VectorWrapper):
         if not cut.any():
             return observations
         return _replace(observations, cut, self.env.reset(options={"reset_mask": cut})[0])
+
+
+def _step_info(info: dict[str, Any], ended: np.ndarray) -> dict[str, Any]:
+    """Return what the step told, also in copies whose `info` is that of the reset after it."""
+    final = info.get("final_info")
+    if final is None:
+        return info
+    told = dict(info)
+    for key, values in final.items():
+        if isinstance(values, np.ndarray) and values.dtype != object and key[0] != "_":
+            told[key] = np.where(ended, values, info.get(key, 0.0))
+    return told
 
 
 def _replace(batch: np.ndarray, which: np.ndarray, rows: Any) -> np.ndarray:
