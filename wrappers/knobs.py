@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -63,6 +63,10 @@ class Knob(ABC):
     def restore(self, env: gymnasium.Env, default: Any) -> None:
         """Put back, bit for bit, what `snapshot` copied."""
 
+    def writes(self) -> Collection[str]:
+        """Name what `write` sets, so that no other knob of the same world sets it too."""
+        return ()
+
 
 _KNOBS: dict[str, Knob] = {}
 
@@ -97,6 +101,16 @@ def knob_names() -> list[str]:
     return sorted(_KNOBS)
 
 
+def refuse_shared(knobs: Iterable[Knob]) -> None:
+    """Refuse knobs of which one would undo another, because both set the same thing."""
+    owners: dict[str, str] = {}
+    for knob in knobs:
+        for place in knob.writes():
+            owner = owners.setdefault(place, knob.name)
+            if owner != knob.name:
+                raise SettingsError(f"the knobs {owner!r} and {knob.name!r} both set {place}")
+
+
 class KnobBoard:
     """The knobs of one world, with the defaults that they were found at.
 
@@ -105,7 +119,8 @@ class KnobBoard:
         names: the knobs to use.
 
     Raises:
-        SettingsError: for an unknown knob, or one that this world does not have.
+        SettingsError: for an unknown knob, one that this world does not have, or two that set the
+            same thing.
     """
 
     def __init__(self, env: gymnasium.Env, names: Iterable[str]) -> None:
@@ -115,6 +130,7 @@ class KnobBoard:
             if not knob.supports(self._env):
                 world = self._env.spec.id if self._env.spec else type(self._env).__name__
                 raise SettingsError(f"the world {world!r} has no knob {name!r}")
+        refuse_shared(self._knobs.values())
         self._defaults = {name: knob.snapshot(self._env) for name, knob in self._knobs.items()}
 
     def write(self, context: Mapping[str, float]) -> None:

@@ -1,63 +1,330 @@
+"""The traps of MuJoCo's fields, each shown to be one and to be avoided."""
+
+from __future__ import annotations
+
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gymnasium
 import mujoco
 import numpy as np
 import pytest
 
-from everlearn.envs.mujoco_knobs import Friction
+from everlearn.envs.envpool_worlds import EnvPoolWorlds
+from everlearn.envs.mujoco_knobs import MUJOCO_KNOBS
+from everlearn.envs.mujoco_knobs.actuators import limbs
+from everlearn.envs.mujoco_knobs.model_knob import compute_constants
+from everlearn.envs.mujoco_knobs.options import AIR_DENSITY
 from everlearn.envs.mujoco_model_file import write_model_file
 from everlearn.wrappers.errors import SettingsError
+from everlearn.wrappers.knobs import KnobBoard, find_knob
 
-WORLDS = ["Ant-v5", "HalfCheetah-v5", "Walker2d-v5"]
+WALKERS = ["Ant-v5", "HalfCheetah-v5", "Walker2d-v5"]
+LACKING = {
+    "friction": {"Swimmer", "Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"},
+    "gravity": {"Swimmer", "Reacher"},
+    "gravity-scale": {"Swimmer", "Reacher", "Pusher"},
+    "slope": {"Pusher"},
+    "wind-x": set(),
+    "wind-y": {"HalfCheetah", "Hopper", "Walker2d", "InvertedPendulum", "InvertedDoublePendulum"},
+    "timestep": set(),
+    "mass-scale": set(),
+    "torso-mass-scale": {"Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"},
+    "damping-scale": {"Swimmer"},
+    "stiffness": set(),
+    "stiffness-scale": {
+        *("Ant", "Hopper", "Walker2d", "Swimmer", "Reacher", "Pusher"),
+        *("InvertedPendulum", "InvertedDoublePendulum"),
+    },
+    "armature": set(),
+    "armature-scale": {"InvertedPendulum", "InvertedDoublePendulum"},
+    "actuator-gain-scale": set(),
+    "actuator-failure": set(),
+    "leg-failure": {
+        *("HalfCheetah", "Hopper", "Walker2d", "Humanoid", "HumanoidStandup", "Swimmer"),
+        *("Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"),
+    },
+}
+LACKING["friction-scale"] = LACKING["friction"]
+WORLDS = set().union(*LACKING.values()) | {"Ant"}
 
 
-@pytest.mark.parametrize("world", WORLDS)
+def make(name: str) -> Any:
+    return gymnasium.make(name, disable_env_checker=True).unwrapped
+
+
+def drive(model: Any, n_steps: int = 100) -> np.ndarray:
+    """Step a model under fixed controls; return where it ends."""
+    data = mujoco.MjData(model)
+    for control in np.random.default_rng(0).uniform(-1, 1, size=(n_steps, model.nu)):
+        data.ctrl[:] = control
+        mujoco.mj_step(model, data)
+    return np.concatenate([data.qpos, data.qvel])
+
+
+def test_the_lists_above_name_everything() -> None:
+    assert set(LACKING) == {knob.name for knob in MUJOCO_KNOBS}
+    assert len(WORLDS) == 11
+
+
+@pytest.mark.parametrize("name", sorted(WORLDS))
+def test_a_knob_that_would_do_nothing_is_refused(name: str) -> None:
+    env = make(f"{name}-v5")
+    for knob in MUJOCO_KNOBS:
+        if name in LACKING[knob.name]:
+            with pytest.raises(SettingsError, match=f"'{name}-v5' has no knob '{knob.name}'"):
+                KnobBoard(env, [knob.name])
+        else:
+            KnobBoard(env, [knob.name])
+
+
+def test_other_worlds_have_none() -> None:
+    without_actuators = SimpleNamespace(
+        model=mujoco.MjModel.from_xml_string(
+            "<mujoco><worldbody><body><freejoint/><geom size='1'/></body></worldbody></mujoco>"
+        ),
+        data=None,
+    )
+    supporting = {knob.name for knob in MUJOCO_KNOBS if knob.supports(without_actuators)}  # type: ignore[arg-type]
+    assert supporting == {
+        *("gravity", "gravity-scale", "slope", "wind-x", "wind-y", "timestep", "mass-scale"),
+    }
+    assert not any(knob.supports(make("CartPole-v1")) for knob in MUJOCO_KNOBS)
+
+
+@pytest.mark.parametrize("world", WALKERS)
 def test_friction_reaches_the_contacts(world: str) -> None:
-    env = gymnasium.make(world).unwrapped
-    knob = Friction()
-    knob.write(env, 0.123, knob.snapshot(env))
+    env = make(world)
+    KnobBoard(env, ["friction"]).write({"friction": 0.123})
     env.reset(seed=0)
     frictions = set()
     for _ in range(100):
         env.step(np.zeros(env.action_space.shape))
-        frictions |= {contact.friction[0] for contact in env.data.contact}  # type: ignore[attr-defined]
+        frictions |= {contact.friction[0] for contact in env.data.contact}
     assert frictions == {0.123}
 
 
-@pytest.mark.parametrize("world", WORLDS)
-def test_in_place_equals_a_recompiled_model(world: str, tmp_path: Path) -> None:
-    env = gymnasium.make(world).unwrapped
-    knob = Friction()
-    knob.write(env, 0.1234567890123, knob.snapshot(env))
-    model = env.model  # type: ignore[attr-defined]
-    target = tmp_path / "model.xml"
-    write_model_file(Path(env.fullpath), model, knob.fields, target)  # type: ignore[attr-defined]
-    recompiled = mujoco.MjModel.from_xml_path(str(target))
-    np.testing.assert_array_equal(recompiled.geom_friction, model.geom_friction)
-    states = []
-    for one in (model, recompiled):
-        data = mujoco.MjData(one)
-        for control in np.random.default_rng(0).uniform(-1, 1, size=(500, one.nu)):
-            data.ctrl[:] = control
-            mujoco.mj_step(one, data)
-        states.append(data.qpos.copy())
-    np.testing.assert_array_equal(states[0], states[1])
+@pytest.mark.parametrize("world", WALKERS)
+def test_the_floor_alone_would_not_be_slippery(world: str) -> None:
+    model = make(world).model
+    before = drive(model, 300)
+    model.geom_friction[model.geom_bodyid == 0, 0] = 0.05
+    np.testing.assert_array_equal(drive(model, 300), before)
+
+
+@pytest.mark.parametrize(
+    ("world", "joint", "n_before"), [("Ant-v5", "ankle_1", 5), ("Humanoid-v5", "right_knee", 5)]
+)
+def test_damping_and_armature_go_by_degree_of_freedom(
+    world: str, joint: str, n_before: int
+) -> None:
+    env = make(world)
+    model = env.model
+    number = model.joint(joint).id
+    dof = model.jnt_dofadr[number]
+    assert dof == number + n_before
+    default = model.dof_damping.copy()
+    KnobBoard(env, ["damping-scale", "armature"]).write({"damping-scale": 4.0, "armature": 0.7})
+    assert model.dof_damping[dof] == 4 * default[dof] > 0
+    np.testing.assert_array_equal(model.dof_damping, 4 * default)
+    np.testing.assert_array_equal(model.dof_armature, [0.0] * 6 + [0.7] * (model.nv - 6))
+
+
+def test_wind_alone_would_do_nothing_and_brings_air() -> None:
+    env = make("Ant-v5")
+    before = drive(env.model)
+    env.model.opt.wind[0] = 30.0
+    np.testing.assert_array_equal(drive(env.model), before)
+    env.model.opt.wind[0] = 0.0
+    board = KnobBoard(env, ["wind-x", "wind-y"])
+    for x, y, density in [(0, 5, AIR_DENSITY), (-3, 0, AIR_DENSITY), (0, 0, 0.0)]:
+        board.write({"wind-x": float(x), "wind-y": float(y)})
+        assert board.read() == {"wind-x": x, "wind-y": y}
+        assert env.model.opt.density == density
+    np.testing.assert_array_equal(drive(env.model), before)
+
+
+def test_wind_leaves_a_medium_as_it_is() -> None:
+    env = make("Swimmer-v5")
+    KnobBoard(env, ["wind-x"]).write({"wind-x": 1.0})
+    assert (env.model.opt.density, env.model.opt.viscosity) == (4000.0, 0.1)
+
+
+def test_an_uphill_slope_pulls_back() -> None:
+    env = make("InvertedDoublePendulum-v5")
+    board = KnobBoard(env, ["slope"])
+    board.write({"slope": 30.0})
+    np.testing.assert_allclose(
+        env.model.opt.gravity,
+        [-9.81 / 2 + 1e-5 * 3**0.5 / 2, 0, -9.81 * 3**0.5 / 2 - 1e-5 / 2],
+        rtol=1e-12,
+    )
+
+
+def test_gravity_keeps_a_pull_to_the_side() -> None:
+    env = make("InvertedDoublePendulum-v5")
+    KnobBoard(env, ["gravity"]).write({"gravity": 1.6})
+    np.testing.assert_array_equal(env.model.opt.gravity, [1e-5, 0.0, -1.6])
+
+
+@pytest.mark.parametrize("knob", ["mass-scale", "torso-mass-scale", "armature"])
+def test_constants_must_follow(knob: str, tmp_path: Path) -> None:
+    """Without the constants, contacts act on the old bodies; with them, as in a new model."""
+    env = make("HalfCheetah-v5")
+    model, found = env.model, find_knob(knob)
+    default = found.copy_fields(model)  # type: ignore[attr-defined]
+    found.set_fields(model, 3.0, default)  # type: ignore[attr-defined]
+    stale = drive(model, 200)
+    with pytest.raises(RuntimeError, match="does not compile to the"):
+        write_model_file(Path(env.fullpath), model, default, tmp_path / "model.xml")
+    compute_constants(model)
+    true = drive(model, 200)
+    assert np.abs(stale - true).max() > 1e-3
+    write_model_file(Path(env.fullpath), model, default, tmp_path / "model.xml")
+    recompiled = mujoco.MjModel.from_xml_path(str(tmp_path / "model.xml"))
+    np.testing.assert_allclose(drive(recompiled, 200), true, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("knob", [knob.name for knob in MUJOCO_KNOBS if knob.has_constants])
+def test_the_running_state_is_left_alone(knob: str) -> None:
+    """Ant reads the torso's position before a step from its data: a reward hangs on it."""
+    env = make("Ant-v5")
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    before = running_state(env.data)
+    KnobBoard(env, [knob]).write({knob: 3.0})
+    assert running_state(env.data) == before
+    assert len(before) > 50
+
+
+def running_state(data: Any) -> dict[str, bytes]:
+    fields = {name: getattr(data, name) for name in dir(data) if not name.startswith("_")}
+    return {
+        name: field.tobytes() for name, field in fields.items() if isinstance(field, np.ndarray)
+    }
+
+
+def test_a_leg_is_found_through_its_joints() -> None:
+    env = make("Ant-v5")
+    model = env.model
+    driven = [model.joint(joint).name for joint in model.actuator_trnid[:, 0]]
+    assert driven[:4] == ["hip_4", "ankle_4", "hip_1", "ankle_1"]
+    assert limbs(model) == [[2, 3], [4, 5], [6, 7], [0, 1]]
+    board = KnobBoard(env, ["leg-failure"])
+    for leg in range(4):
+        board.write({"leg-failure": float(leg)})
+        env.reset(seed=0)
+        env.step(np.ones(8))
+        silent = env.data.qfrc_actuator[6:] == 0
+        assert [int(i) for i in np.flatnonzero(silent)] == [2 * leg, 2 * leg + 1]
+
+
+def test_a_failed_actuator_is_counted_as_in_the_action() -> None:
+    env = make("Ant-v5")
+    KnobBoard(env, ["actuator-failure"]).write({"actuator-failure": 0.0})
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(np.ones(8))
+    failed = env.model.joint("hip_4").dofadr[0]
+    assert env.data.qfrc_actuator[failed] == 0
+    assert info["reward_ctrl"] == -0.5 * 8
+
+
+def test_a_longer_step_keeps_velocities_true() -> None:
+    env = make("HalfCheetah-v5")
+    KnobBoard(env, ["timestep"]).write({"timestep": 0.005})
+    env.reset(seed=0)
+    before = env.data.qpos[0]
+    _, _, _, _, info = env.step(np.ones(6))
+    assert info["x_velocity"] == pytest.approx((env.data.qpos[0] - before) / (5 * 0.005))
+
+
+@pytest.mark.parametrize(
+    ("knob", "value", "sentence"),
+    [
+        ("friction", 0.0, "friction must be above 0, not 0.0"),
+        ("mass-scale", -1.0, "mass-scale must be above 0, not -1.0"),
+        ("timestep", 0.0, "timestep must be above 0, not 0.0"),
+        ("gravity", -9.81, "gravity must be at least 0, not -9.81"),
+        ("slope", 120.0, "slope must be from -90 to 90, not 120.0"),
+        (
+            "actuator-gain-scale",
+            0.0,
+            "actuator-gain-scale must be a number other than 0, not 0.0",
+        ),
+        (
+            "actuator-failure",
+            8.0,
+            "actuator-failure must be a whole number from -1 to 7, not 8.0",
+        ),
+        (
+            "leg-failure",
+            1.5,
+            "leg-failure must be a whole number from -1 to 3, not 1.5",
+        ),
+        ("wind-x", float("nan"), "wind-x must be a finite number, not nan"),
+    ],
+)
+def test_nonsense_is_one_sentence(knob: str, value: float, sentence: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        KnobBoard(make("Ant-v5"), [knob]).write({knob: value})
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [
+        (["friction", "friction-scale"], "geom_friction"),
+        (["gravity-scale", "slope"], "opt.gravity"),
+        (["mass-scale", "torso-mass-scale"], "body_mass"),
+        (["leg-failure", "actuator-gain-scale"], "actuator_gear"),
+    ],
+)
+def test_two_knobs_of_one_field_are_refused(names: list[str], field: str) -> None:
+    first, second = names
+    with pytest.raises(SettingsError) as caught:
+        KnobBoard(make("Ant-v5"), names)
+    assert str(caught.value) == f"the knobs {first!r} and {second!r} both set {field}"
+
+
+def test_knobs_of_other_fields_go_together() -> None:
+    names = ["friction", "slope", "wind-x", "wind-y", "mass-scale", "leg-failure", "timestep"]
+    values = dict(zip(names, (0.5, 3.0, 1.0, -2.0, 1.5, 2.0, 0.005), strict=True))
+    env = make("Ant-v5")
+    board = KnobBoard(env, names)
+    board.write(values)
+    assert board.read() == pytest.approx(values)
+    for name in reversed(names):
+        board.write({name: values[name]})
+    assert board.read() == pytest.approx(values)
+    board.restore()
+    np.testing.assert_array_equal(drive(env.model), drive(make("Ant-v5").model))
 
 
 def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
-    ant, cheetah = (gymnasium.make(world).unwrapped for world in WORLDS[:2])
-    with pytest.raises(RuntimeError, match="geom"):
-        write_model_file(
-            Path(ant.fullpath),  # type: ignore[attr-defined]
-            cheetah.model,  # type: ignore[attr-defined]
-            ["geom_friction"],
-            tmp_path / "model.xml",
-        )
+    ant, cheetah = make("Ant-v5"), make("HalfCheetah-v5")
+    for field in ("geom_friction", "body_mass", "actuator_gear"):
+        with pytest.raises(RuntimeError, match=r"ant\.xml has \d+ (geom|body|actuator)"):
+            write_model_file(Path(ant.fullpath), cheetah.model, [field], tmp_path / "model.xml")
+    with pytest.raises(RuntimeError, match="no place for qpos0"):
+        write_model_file(Path(ant.fullpath), ant.model, ["qpos0"], tmp_path / "model.xml")
 
 
-def test_friction_must_be_positive() -> None:
-    env = gymnasium.make("Ant-v5").unwrapped
-    knob = Friction()
-    with pytest.raises(SettingsError, match="friction must be above 0"):
-        knob.write(env, 0.0, knob.snapshot(env))
+@pytest.mark.parametrize(
+    "knob", [knob.name for knob in MUJOCO_KNOBS if knob.name != "stiffness-scale"]
+)
+def test_a_file_reaches_envpool(knob: str) -> None:
+    """Its own value is the untouched world, bit for bit; another one is another world."""
+    default = KnobBoard(make("Ant-v5"), [knob]).read()[knob]
+    other = {"leg-failure": 1.0, "actuator-failure": 3.0, "timestep": 0.005}.get(knob, 3.0)
+    ends = []
+    for names, value in ([], default), ([knob], default), ([knob], other):
+        worlds = EnvPoolWorlds("Ant-v5", 1, names)
+        worlds.set_context(dict.fromkeys(names, value))
+        worlds.reset(seed=0)
+        for action in np.random.default_rng(0).uniform(-1, 1, size=(20, 1, 8)):
+            observations = worlds.step(action)[0]
+        ends.append(observations.copy())
+        worlds.close()
+    np.testing.assert_array_equal(ends[0], ends[1])
+    assert np.abs(ends[0] - ends[2]).max() > 1e-3
