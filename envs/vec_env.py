@@ -36,6 +36,7 @@ class StreamVecEnv(VecEnv):
         self._returns = np.zeros(env.num_envs)
         self._lengths = np.zeros(env.num_envs, dtype=np.int64)
         self._started = time.time()
+        self._last_nested: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.seed(seed)
 
@@ -126,14 +127,34 @@ class StreamVecEnv(VecEnv):
 
     def _infos(self, info: dict[str, Any]) -> list[dict[str, Any]]:
         """Turn a dictionary of arrays into a dictionary for each copy."""
-        columns = {
-            key: value for key, value in info.items() if key != "final_info" and key[0] != "_"
-        }
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for key, value in columns.items():
+        columns = {}
+        partial = {}
+        for key, values in info.items():
+            if key[0] == "_" or key == "final_info":
+                continue
             mask = info.get(f"_{key}")
-            entries = self._infos(value) if isinstance(value, dict) else np.asarray(value).tolist()
-            for i, entry in enumerate(entries):
-                if mask is None or mask[i]:
-                    infos[i][key] = entry
+            if isinstance(values, dict):
+                columns[key] = self._nested(key, values)
+            elif mask is None or mask.all():
+                columns[key] = values.tolist() if isinstance(values, np.ndarray) else values
+            else:
+                partial[key] = values
+        names = tuple(columns)
+        infos = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        infos = infos or [{} for _ in range(self.num_envs)]
+        for key, values in partial.items():
+            for i in np.flatnonzero(info[f"_{key}"]):
+                infos[i][key] = values[i]
         return infos
+
+    def _nested(self, key: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """Turn an entry that is a dictionary itself; while it stays the same, so do the results."""
+        known, entries = self._last_nested.get(key, (None, []))
+        if (
+            known is None
+            or known.keys() != values.keys()
+            or any(known[name] is not entry for name, entry in values.items())
+        ):
+            entries = self._infos(values)
+            self._last_nested[key] = (values, entries)
+        return entries
