@@ -24,8 +24,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED)
 
 train: $(INSTALLED)
-	$(BIN)/python scripts/train_ppo.py --stream everlearn/SlipperyAnt-v0:change_every=60000 \
-		--methods continual-backprop --seed 0 --total-steps 300000
+	$(BIN)/python scripts/train_ppo.py --stream everlearn/SlipperyAnt-v0:change_every=50000 \
+		--methods continual-backprop:maturity=2000 --seed 0 --total-steps 250000 \
+		--learning-rate 3e-4 --log-std-init -1 --max-grad-norm 0.5
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -q

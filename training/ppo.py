@@ -76,6 +76,9 @@ class TrainPPO(RunSettings):
     activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = "relu"
     """Activation of the hidden layers (Dohare et al.: relu)."""
 
+    log_std_init: float = 0.0
+    """Initial logarithm of the standard deviation of continuous actions (Dohare et al.: 0)."""
+
     agent: ClassVar[str] = "ppo"
     """The agent's name in folders and tables."""
 
@@ -142,6 +145,7 @@ class TrainPPO(RunSettings):
             policy_kwargs={
                 "net_arch": list(self.hidden_sizes),
                 "activation_fn": activations[self.activation],
+                "log_std_init": self.log_std_init,
                 "optimizer_kwargs": {
                     "betas": (self.adam_beta1, self.adam_beta2),
                     "eps": self.adam_epsilon,
