@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -46,6 +47,7 @@ class Copies(Sequence[WorldCopy]):
         self._actions = np.zeros((number, model.nu))
         job = _step_job(self._copies, self._actions, task)
         self._crew = Crew(job, number, n_threads)
+        weakref.finalize(self, self._crew.dismiss)
         self.read()
 
     def __getitem__(self, index: Any) -> Any:

@@ -13,8 +13,9 @@ from typing import final
 class Crew:
     """Carries out the jobs of a round, in the calling thread and in helpers that stay alive.
 
-    Each thread takes the next job that is left, so that a copy that is slow to step delays nobody.
-    Jobs run beside each other only while they let go of the interpreter's lock, as MuJoCo's do.
+    Each thread takes the next job that is left. So neither a copy that is slow to step nor a helper
+    that is slow to wake, on a busy machine, keeps the others waiting. Jobs run beside each other
+    only while they let go of the interpreter's lock, as MuJoCo's do.
 
     The helpers start with the first round.
 
@@ -39,7 +40,8 @@ class Crew:
         self._job = job
         self._n_jobs = n_jobs
         self._n_helpers = min(n_threads, n_jobs) - 1
-        self._rounds: SimpleQueue[deque[int] | None] = SimpleQueue()
+        self._numbers: deque[int] = deque()
+        self._calls: SimpleQueue[bool] = SimpleQueue()
         self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._outstanding = 0
@@ -49,32 +51,47 @@ class Crew:
         self._settle()
         if not self._threads:
             self._start()
-        numbers = deque(range(self._n_jobs))
+        self._numbers.extend(range(self._n_jobs))
+        self._outstanding = self._n_jobs
         for _ in self._threads:
-            self._rounds.put(numbers)
-            self._outstanding += 1
+            if self._calls.qsize() < self._n_helpers:
+                self._calls.put(True)
         try:
-            _take(self._job, numbers)
+            self._take_part()
         finally:
             self._settle()
 
+    def dismiss(self) -> None:
+        """Tell the helpers to stop, without waiting for it."""
+        for _ in self._threads:
+            self._calls.put(False)
+
     def close(self) -> None:
         """Stop the helpers."""
-        for _ in self._threads:
-            self._rounds.put(None)
+        self.dismiss()
         for thread in self._threads:
             thread.join()
         self._threads = []
 
     def _start(self) -> None:
         for _ in range(self._n_helpers):
-            arguments = (self._job, self._rounds, self._reports)
+            arguments = (self._job, self._numbers, self._calls, self._reports)
             thread = threading.Thread(target=_help, args=arguments, daemon=True)
             thread.start()
             self._threads.append(thread)
 
+    def _take_part(self) -> None:
+        try:
+            while (number := _take(self._numbers)) is not None:
+                self._outstanding -= 1
+                self._job(number)
+        except BaseException:
+            while _take(self._numbers) is not None:
+                self._outstanding -= 1
+            raise
+
     def _settle(self) -> None:
-        """Wait for the helpers; an interrupted wait is made up for by the next round's."""
+        """Wait for the jobs that helpers have taken; a helper that is still asleep has none."""
         error = None
         while self._outstanding:
             error = self._reports.get() or error
@@ -83,24 +100,24 @@ class Crew:
             raise error
 
 
-def _take(job: Callable[[int], None], numbers: deque[int]) -> None:
-    while numbers:
-        try:
-            number = numbers.popleft()
-        except IndexError:  # another thread took the last one
-            return
-        job(number)
+def _take(numbers: deque[int]) -> int | None:
+    try:
+        return numbers.popleft()
+    except IndexError:
+        return None
 
 
 def _help(
     job: Callable[[int], None],
-    rounds: SimpleQueue[deque[int] | None],
+    numbers: deque[int],
+    calls: SimpleQueue[bool],
     reports: SimpleQueue[BaseException | None],
 ) -> None:
-    while (numbers := rounds.get()) is not None:
-        try:
-            _take(job, numbers)
-        except BaseException as error:
-            reports.put(error)
-        else:
-            reports.put(None)
+    while calls.get():
+        while (number := _take(numbers)) is not None:
+            try:
+                job(number)
+            except BaseException as error:
+                reports.put(error)
+            else:
+                reports.put(None)
