@@ -12,15 +12,16 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import GymEnv
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
-from .adam import Adam
 from .layers import Part, capture_features
 from .method import Method
+from .optimizer import make_optimizer
 from .registry import describe_method, rebuild_method
 
 SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
@@ -47,6 +48,7 @@ class MethodHost(BaseAlgorithm):
     """The methods' state while the agent is saved or loaded, and empty otherwise."""
 
     _penalties: list[Tensor]
+    _reset_infos: list[dict[str, Any]]
 
     @abstractmethod
     def _optimizer_owners(self) -> Sequence[nn.Module]:
@@ -71,8 +73,13 @@ class MethodHost(BaseAlgorithm):
             method.network(self.policy)
         if self.methods:
             self.policy.to(self.device)
+            # Made anew, so that parameters which a method added are in it too.
             for owner in self._optimizer_owners():
-                owner.optimizer = self._make_optimizer(owner)  # type: ignore[assignment]
+                parameters = list(owner.parameters())
+                optimizer = make_optimizer(
+                    self.methods, parameters, self.lr_schedule(1), self.policy
+                )
+                owner.optimizer = optimizer  # type: ignore[assignment]
         try:
             self.parts = self._build_parts()
         except SettingsError:
@@ -81,28 +88,6 @@ class MethodHost(BaseAlgorithm):
             self.parts = ()
         self._attach_methods()
         self._register_hooks()
-
-    def _make_optimizer(self, owner: nn.Module) -> Optimizer:
-        """Make the optimizer anew, so that parameters which a method added are in it too."""
-        learning_rate = self.lr_schedule(1)
-        settings = dict(self.policy.optimizer_kwargs)
-        parameters = list(owner.parameters())
-        offers = [
-            (method.name, offer)
-            for method in self.methods
-            if (offer := method.optimizer(parameters, learning_rate, settings)) is not None
-        ]
-        if len(offers) > 1:
-            raise SettingsError(
-                "only one method can bring an optimizer, but these do: "
-                + ", ".join(name for name, _ in offers)
-            )
-        if offers:
-            return offers[0][1]
-        kind: Any = self.policy.optimizer_class
-        if kind is torch.optim.Adam and settings.keys() <= {"betas", "eps", "weight_decay"}:
-            kind = Adam
-        return kind(parameters, lr=learning_rate, **settings)
 
     def _attach_methods(self) -> None:
         # Entropy from the system where there is no seed: torch's generators stay as they are.
@@ -170,6 +155,12 @@ class MethodHost(BaseAlgorithm):
             for tag, value in method.after_iteration().items():
                 self.logger.record(tag, value)
 
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
+        prepared = super()._setup_learn(*args, **kwargs)
+        assert self.env is not None
+        self._reset_infos = list(self.env.unwrapped.reset_infos)
+        return prepared
+
     def _update_info_buffer(
         self, infos: list[dict[str, Any]], dones: np.ndarray | None = None
     ) -> None:
@@ -178,9 +169,11 @@ class MethodHost(BaseAlgorithm):
             return
         assert self.env is not None
         # A change that lands at a reset is told with the first observation of the new episode,
-        # which a VecEnv keeps apart from the infos of the step.
-        reset_infos = self.env.unwrapped.reset_infos
-        begun = [] if dones is None else [reset_infos[index] for index in np.flatnonzero(dones)]
+        # which a VecEnv keeps apart from the step's infos. Some leave the info of an earlier reset
+        # there; it was told before.
+        known, self._reset_infos = self._reset_infos, list(self.env.unwrapped.reset_infos)
+        ended = np.flatnonzero([] if dones is None else dones)
+        begun = [self._reset_infos[i] for i in ended if self._reset_infos[i] is not known[i]]
         for info in (*infos, *begun):
             if info.get(info_names.BOUNDARY):
                 for method in self.methods:
@@ -188,7 +181,7 @@ class MethodHost(BaseAlgorithm):
                 return
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "methods", "parts", "_penalties"]
+        return [*super()._excluded_save_params(), "methods", "parts", "_penalties", "_reset_infos"]
 
     def save(
         self,

@@ -234,6 +234,24 @@ def test_changes_are_told_once_a_step(build: Callable[..., Any]) -> None:
         assert PPO.load(file, device="cpu").methods[0].get_buffer("told").item() == 4
 
 
+class Stale(DummyVecEnv):
+    """A vector of worlds that keeps the infos of its first reset, as native ones do."""
+
+    def step_wait(self) -> Any:
+        first = list(self.reset_infos)
+        stepped = super().step_wait()
+        self.reset_infos = first
+        return stepped
+
+
+def test_a_stale_reset_info_is_not_told(build: Callable[..., Any]) -> None:
+    env = Stale([lambda: Changing(steps=[5], at_resets=[0, 4])])
+    agent = build(PPO, env, methods=[Witness()]).learn(64)
+    # Learning anew resets the world a fourth time, in the middle of an episode.
+    agent.learn(64)
+    assert agent.methods[0].contexts == [5]
+
+
 def test_methods_get_different_seeds_that_follow_the_agents(build: Callable[..., Any]) -> None:
     one, other = (build(PPO, methods=[Witness(), Witness()]) for _ in range(2))
     third = build(PPO, methods=[Witness()], seed=4)
