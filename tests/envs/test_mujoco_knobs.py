@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -11,43 +10,14 @@ import mujoco
 import numpy as np
 import pytest
 
-from everlearn.envs.envpool_worlds import EnvPoolWorlds
 from everlearn.envs.mujoco_knobs import MUJOCO_KNOBS
 from everlearn.envs.mujoco_knobs.actuators import limbs
 from everlearn.envs.mujoco_knobs.model_knob import compute_constants
 from everlearn.envs.mujoco_knobs.options import AIR_DENSITY
 from everlearn.envs.mujoco_model_file import write_model_file
-from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.knobs import KnobBoard, find_knob
 
 WALKERS = ["Ant-v5", "HalfCheetah-v5", "Walker2d-v5"]
-LACKING = {
-    "friction": {"Swimmer", "Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"},
-    "gravity": {"Swimmer", "Reacher"},
-    "gravity-scale": {"Swimmer", "Reacher", "Pusher"},
-    "slope": {"Pusher"},
-    "wind-x": set(),
-    "wind-y": {"HalfCheetah", "Hopper", "Walker2d", "InvertedPendulum", "InvertedDoublePendulum"},
-    "timestep": set(),
-    "mass-scale": set(),
-    "torso-mass-scale": {"Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"},
-    "damping-scale": {"Swimmer"},
-    "stiffness": set(),
-    "stiffness-scale": {
-        *("Ant", "Hopper", "Walker2d", "Swimmer", "Reacher", "Pusher"),
-        *("InvertedPendulum", "InvertedDoublePendulum"),
-    },
-    "armature": set(),
-    "armature-scale": {"InvertedPendulum", "InvertedDoublePendulum"},
-    "actuator-gain-scale": set(),
-    "actuator-failure": set(),
-    "leg-failure": {
-        *("HalfCheetah", "Hopper", "Walker2d", "Humanoid", "HumanoidStandup", "Swimmer"),
-        *("Reacher", "Pusher", "InvertedPendulum", "InvertedDoublePendulum"),
-    },
-}
-LACKING["friction-scale"] = LACKING["friction"]
-WORLDS = set().union(*LACKING.values()) | {"Ant"}
 
 
 def make(name: str) -> Any:
@@ -61,36 +31,6 @@ def drive(model: Any, n_steps: int = 100) -> np.ndarray:
         data.ctrl[:] = control
         mujoco.mj_step(model, data)
     return np.concatenate([data.qpos, data.qvel])
-
-
-def test_the_lists_above_name_everything() -> None:
-    assert set(LACKING) == {knob.name for knob in MUJOCO_KNOBS}
-    assert len(WORLDS) == 11
-
-
-@pytest.mark.parametrize("name", sorted(WORLDS))
-def test_a_knob_that_would_do_nothing_is_refused(name: str) -> None:
-    env = make(f"{name}-v5")
-    for knob in MUJOCO_KNOBS:
-        if name in LACKING[knob.name]:
-            with pytest.raises(SettingsError, match=f"'{name}-v5' has no knob '{knob.name}'"):
-                KnobBoard(env, [knob.name])
-        else:
-            KnobBoard(env, [knob.name])
-
-
-def test_other_worlds_have_none() -> None:
-    without_actuators = SimpleNamespace(
-        model=mujoco.MjModel.from_xml_string(
-            "<mujoco><worldbody><body><freejoint/><geom size='1'/></body></worldbody></mujoco>"
-        ),
-        data=None,
-    )
-    supporting = {knob.name for knob in MUJOCO_KNOBS if knob.supports(without_actuators)}  # type: ignore[arg-type]
-    assert supporting == {
-        *("gravity", "gravity-scale", "slope", "wind-x", "wind-y", "timestep", "mass-scale"),
-    }
-    assert not any(knob.supports(make("CartPole-v1")) for knob in MUJOCO_KNOBS)
 
 
 @pytest.mark.parametrize("world", WALKERS)
@@ -239,54 +179,6 @@ def test_a_longer_step_keeps_velocities_true() -> None:
     assert info["x_velocity"] == pytest.approx((env.data.qpos[0] - before) / (5 * 0.005))
 
 
-@pytest.mark.parametrize(
-    ("knob", "value", "sentence"),
-    [
-        ("friction", 0.0, "friction must be above 0, not 0.0"),
-        ("mass-scale", -1.0, "mass-scale must be above 0, not -1.0"),
-        ("timestep", 0.0, "timestep must be above 0, not 0.0"),
-        ("gravity", -9.81, "gravity must be at least 0, not -9.81"),
-        ("slope", 120.0, "slope must be from -90 to 90, not 120.0"),
-        (
-            "actuator-gain-scale",
-            0.0,
-            "actuator-gain-scale must be a number other than 0, not 0.0",
-        ),
-        (
-            "actuator-failure",
-            8.0,
-            "actuator-failure must be a whole number from -1 to 7, not 8.0",
-        ),
-        (
-            "leg-failure",
-            1.5,
-            "leg-failure must be a whole number from -1 to 3, not 1.5",
-        ),
-        ("wind-x", float("nan"), "wind-x must be a finite number, not nan"),
-    ],
-)
-def test_nonsense_is_one_sentence(knob: str, value: float, sentence: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        KnobBoard(make("Ant-v5"), [knob]).write({knob: value})
-    assert str(caught.value) == sentence
-
-
-@pytest.mark.parametrize(
-    ("names", "field"),
-    [
-        (["friction", "friction-scale"], "geom_friction"),
-        (["gravity-scale", "slope"], "opt.gravity"),
-        (["mass-scale", "torso-mass-scale"], "body_mass"),
-        (["leg-failure", "actuator-gain-scale"], "actuator_gear"),
-    ],
-)
-def test_two_knobs_of_one_field_are_refused(names: list[str], field: str) -> None:
-    first, second = names
-    with pytest.raises(SettingsError) as caught:
-        KnobBoard(make("Ant-v5"), names)
-    assert str(caught.value) == f"the knobs {first!r} and {second!r} both set {field}"
-
-
 def test_knobs_of_other_fields_go_together() -> None:
     names = ["friction", "slope", "wind-x", "wind-y", "mass-scale", "leg-failure", "timestep"]
     values = dict(zip(names, (0.5, 3.0, 1.0, -2.0, 1.5, 2.0, 0.005), strict=True))
@@ -299,32 +191,3 @@ def test_knobs_of_other_fields_go_together() -> None:
     assert board.read() == pytest.approx(values)
     board.restore()
     np.testing.assert_array_equal(drive(env.model), drive(make("Ant-v5").model))
-
-
-def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
-    ant, cheetah = make("Ant-v5"), make("HalfCheetah-v5")
-    for field in ("geom_friction", "body_mass", "actuator_gear"):
-        with pytest.raises(RuntimeError, match=r"ant\.xml has \d+ (geom|body|actuator)"):
-            write_model_file(Path(ant.fullpath), cheetah.model, [field], tmp_path / "model.xml")
-    with pytest.raises(RuntimeError, match="no place for qpos0"):
-        write_model_file(Path(ant.fullpath), ant.model, ["qpos0"], tmp_path / "model.xml")
-
-
-@pytest.mark.parametrize(
-    "knob", [knob.name for knob in MUJOCO_KNOBS if knob.name != "stiffness-scale"]
-)
-def test_a_file_reaches_envpool(knob: str) -> None:
-    """Its own value is the untouched world, bit for bit; another one is another world."""
-    default = KnobBoard(make("Ant-v5"), [knob]).read()[knob]
-    other = {"leg-failure": 1.0, "actuator-failure": 3.0, "timestep": 0.005}.get(knob, 3.0)
-    ends = []
-    for names, value in ([], default), ([knob], default), ([knob], other):
-        worlds = EnvPoolWorlds("Ant-v5", 1, names)
-        worlds.set_context(dict.fromkeys(names, value))
-        worlds.reset(seed=0)
-        for action in np.random.default_rng(0).uniform(-1, 1, size=(20, 1, 8)):
-            observations = worlds.step(action)[0]
-        ends.append(observations.copy())
-        worlds.close()
-    np.testing.assert_array_equal(ends[0], ends[1])
-    assert np.abs(ends[0] - ends[2]).max() > 1e-3
