@@ -15,7 +15,7 @@ help:
 	@echo "make clean   remove the virtual environment and build output, never runs/"
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "everlearn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "everlearn needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
@@ -24,8 +24,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED)
 
 train: $(INSTALLED)
-	$(BIN)/python scripts/train_ppo.py --stream everlearn/SlipperyAnt-v0:change_every=50000 \
-		--methods continual-backprop:maturity=2000 --seed 0 --total-steps 250000 \
+	$(BIN)/python scripts/train_ppo.py --stream everlearn/SlipperyAnt-v0:change_every=40000 \
+		--methods continual-backprop:maturity=2000 --seed 0 --total-steps 190000 \
 		--learning-rate 3e-4 --log-std-init -1 --max-grad-norm 0.5
 
 test: $(INSTALLED)
