@@ -102,7 +102,8 @@ def test_an_ended_copy_begins_again_at_once() -> None:
             seen += 1
             assert abs(info["final_obs"][i][1]) > 0.2
             assert abs(observations[i][1]) < 0.02
-            assert info["elapsed_step"][i] == lengths[i]
+            assert info["elapsed_step"][i] == 0
+            assert info["final_info"]["elapsed_step"][i] == lengths[i]
             lengths[i] = 0
     assert seen > 6
 
