@@ -22,15 +22,20 @@ class CopiesContext:
 
     Args:
         copies: unwrapped worlds, or what looks to knobs like them, untouched.
+        knobs: knobs that will be turned; others join when they are first turned.
+
+    Raises:
+        SettingsError: for an unknown knob, or one that the worlds lack.
     """
 
-    def __init__(self, copies: Sequence[gymnasium.Env]) -> None:
+    def __init__(self, copies: Sequence[gymnasium.Env], knobs: Iterable[str] = ()) -> None:
         self._copies = copies
-        self._boards: list[KnobBoard] = []
+        self._knobs = list(knobs)
+        self._boards = [KnobBoard(one, self._knobs) for one in copies]
         self._values: dict[str, np.ndarray] = {}
 
     def write(self, context: Mapping[str, Value]) -> None:
-        """Turn every knob that is named, and put all others back to where they were found.
+        """Turn the knobs that are named, in the copies where their values differ from before.
 
         Args:
             context: each knob's value, or one for each copy.
@@ -40,17 +45,25 @@ class CopiesContext:
                 the context stays as it was.
         """
         wanted = {name: self._spread(name, value) for name, value in context.items()}
-        present = self._values
-        self._use(wanted)
+        missing = [name for name in wanted if name not in self._knobs]
+        if missing:
+            self._join(missing)
+        present = dict(self._values)
         try:
             self._turn(wanted)
         except BaseException:
-            self._use(present)
+            self.restore()
             self._turn(present)
             raise
 
+    def restore(self) -> None:
+        """Put every knob back to where it was found."""
+        for board in self._boards:
+            board.restore()
+        self._values = {}
+
     def read(self) -> dict[str, np.ndarray]:
-        """Read every knob that was named back from the simulator, a value a copy."""
+        """Read every knob that was turned back from the simulator, a value a copy."""
         found = [board.read() for board in self._boards]
         return {name: np.array([one[name] for one in found]) for name in self._values}
 
@@ -58,20 +71,26 @@ class CopiesContext:
         """Return what was written last, a value a copy."""
         return {name: values.copy() for name, values in self._values.items()}
 
-    def _use(self, names: Iterable[str]) -> None:
-        """Take up other knobs: all are put back first, so that defaults are read untouched."""
-        if set(names) == set(self._values):
-            return
-        KnobBoard(self._copies[0], names)  # refuses what is unknown before anything is put back
-        for board in self._boards:
-            board.restore()
-        self._values = {}
-        self._boards = [KnobBoard(one, names) for one in self._copies]
+    def _join(self, knobs: Sequence[str]) -> None:
+        """Take up more knobs; all are put back meanwhile, so that defaults are read untouched."""
+        together = [*self._knobs, *knobs]
+        KnobBoard(self._copies[0], together)  # refuses what is wrong before anything is put back
+        present = self._values
+        self.restore()
+        self._knobs = together
+        self._boards = [KnobBoard(one, together) for one in self._copies]
+        self._turn(present)
 
-    def _turn(self, values: dict[str, np.ndarray]) -> None:
+    def _turn(self, context: dict[str, np.ndarray]) -> None:
         for index, board in enumerate(self._boards):
-            board.write({name: float(row[index]) for name, row in values.items()})
-        self._values = values
+            moved = {
+                name: float(row[index])
+                for name, row in context.items()
+                if name not in self._values or self._values[name][index] != row[index]
+            }
+            if moved:
+                board.write(moved)
+        self._values |= context
 
     def _spread(self, name: str, value: Value) -> np.ndarray:
         given = np.asarray(value, dtype=np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, final
@@ -15,6 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ...wrappers.errors import SettingsError
+from .arguments import check_counts, count_cores, reset_mask, seeds_of_copies
 from .context import CopiesContext, Value
 from .copies import Copies
 from .registry import make_task
@@ -38,11 +38,13 @@ class NativeMujocoWorlds(VectorEnv):
             many as there are cores for this process, and no more than copies.
         max_episode_steps: steps after which an episode is truncated. None: the world's own limit;
             -1: never.
+        knobs: names of knobs that will be turned, to have wrong ones refused here; others can be
+            turned too.
         render_mode: None; nothing is drawn.
         **settings: what gymnasium's world of that id takes, except for what concerns drawing.
 
     Raises:
-        SettingsError: for an unknown world or setting, or a value out of range.
+        SettingsError: for an unknown world, setting or knob, or a value out of range.
 
     Example:
         >>> worlds = NativeMujocoWorlds("HalfCheetah-v5", num_envs=2)
@@ -62,27 +64,26 @@ class NativeMujocoWorlds(VectorEnv):
         num_envs: int = 1,
         n_threads: int | None = None,
         max_episode_steps: int | None = None,
+        knobs: Sequence[str] = (),
         render_mode: None = None,
         **settings: Any,
     ) -> None:
-        _check_counts(num_envs, n_threads, max_episode_steps)
+        check_counts(num_envs, n_threads, max_episode_steps)
         if render_mode is not None:
             raise SettingsError("native MuJoCo worlds draw nothing: render_mode must be None")
+        self._world = world
         self._task = make_task(world, settings)
         self.spec = deepcopy(gymnasium.spec(world))
         self.spec.kwargs |= settings
         if max_episode_steps is not None:
             self.spec.max_episode_steps = max_episode_steps if max_episode_steps > 0 else None
         self.num_envs = num_envs
-        self._copies = Copies(
-            self._task, self.spec, num_envs, min(n_threads or _count_cores(), num_envs)
-        )
-        self._context = CopiesContext(self._copies)
+        self._copies = Copies(self._task, self.spec, num_envs, n_threads or count_cores())
+        self._context = CopiesContext(self._copies, knobs)
         self._limit = self.spec.max_episode_steps or np.iinfo(np.int64).max
         self._elapsed = np.zeros(num_envs, dtype=np.int64)
-        self._seconds: np.ndarray
-        self._location: np.ndarray
         self._has_begun = False
+        self._location: np.ndarray
         self._every_copy = np.ones(num_envs, dtype=bool)
         self._every_copy.flags.writeable = False
         self._note_physics()
@@ -108,8 +109,10 @@ class NativeMujocoWorlds(VectorEnv):
         Returns:
             The observations of all copies, and `info` of those that began.
         """
-        seeds = self._seeds(seed)
-        mask = self._reset_mask(options)
+        seeds = seeds_of_copies(seed, self.num_envs)
+        mask = reset_mask(options, self.num_envs)
+        if not (self._has_begun or mask.all()):
+            raise ResetNeeded("the first reset must be of all copies")
         for index in np.flatnonzero(mask).tolist():
             self._begin(index, seeds[index])
         self._elapsed[mask] = 0
@@ -125,9 +128,8 @@ class NativeMujocoWorlds(VectorEnv):
         if not self._has_begun:
             raise ResetNeeded("cannot call step before reset")
         actions = np.ascontiguousarray(actions)
-        if actions.shape != self.action_space.shape:
-            expected = self.action_space.shape
-            raise ValueError(f"actions must have the shape {expected}, not {actions.shape}")
+        if actions.shape != (shape := self.action_space.shape):
+            raise ValueError(f"actions must have the shape {shape}, not {actions.shape}")
         self._copies.step(actions)
         frame = self._copies.frame
         location = self._task.locate(frame)
@@ -147,7 +149,7 @@ class NativeMujocoWorlds(VectorEnv):
 
         Args:
             context: each knob's value, or one for each copy: shape (copies,). Knobs that it leaves
-                out go back to where they were found.
+                out stay as they are.
 
         Returns:
             False: the episodes in progress go on.
@@ -160,18 +162,20 @@ class NativeMujocoWorlds(VectorEnv):
         self._note_physics()
         return False
 
+    def restore_context(self) -> None:
+        """Put every knob back to where it was found, bit for bit."""
+        self._context.restore()
+        self._copies.read()
+        self._note_physics()
+
     def read_context(self) -> dict[str, np.ndarray]:
-        """Read the knobs of the present context back from the simulator, a value a copy."""
+        """Read the knobs that were turned back from the simulator, a value a copy."""
         return self._context.read()
 
     def get_state(self) -> dict[str, Any]:
-        """Return everything that decides what comes next, as arrays and plain values.
-
-        Returns:
-            A state for `set_state` of these worlds, or of others made with the same settings.
-        """
+        """Return all that decides what comes next, for worlds made with the same settings."""
         return {
-            "world": self.spec.id if self.spec else "",
+            "world": self._world,
             "physics": self._copies.get_physics(),
             "frame": self._copies.frame.values.copy(),
             "elapsed_steps": self._elapsed.copy(),
@@ -190,11 +194,12 @@ class NativeMujocoWorlds(VectorEnv):
             SettingsError: if it is the state of other worlds, or of another number of copies.
         """
         shape = self._copies.frame.values.shape
-        if state["world"] != (self.spec.id if self.spec else "") or state["frame"].shape != shape:
+        if state["world"] != self._world or state["frame"].shape != shape:
             raise SettingsError(
                 f"this is a state of {len(state['frame'])} copies of {state['world']!r}, with "
                 f"other settings or of another world than these {self.num_envs} copies"
             )
+        self._context.restore()
         self._context.write(state["context"])
         self._copies.set_physics(state["physics"], state["frame"])
         self._elapsed[:] = state["elapsed_steps"]
@@ -244,40 +249,3 @@ class NativeMujocoWorlds(VectorEnv):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + index for index in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise SettingsError(f"{self.num_envs} copies need as many seeds, not {len(seed)}")
-        return seed
-
-    def _reset_mask(self, options: dict[str, Any] | None) -> np.ndarray:
-        mask = (options or {}).get("reset_mask")
-        if mask is None:
-            return np.ones(self.num_envs, dtype=bool)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or not mask.any():
-            raise SettingsError("reset_mask must be an array of bools, true somewhere")
-        if mask.shape != (self.num_envs,):
-            raise SettingsError(f"reset_mask must have {self.num_envs} entries, not {mask.shape}")
-        if not (self._has_begun or mask.all()):
-            raise ResetNeeded("the first reset must be of all copies")
-        return mask
-
-
-def _check_counts(num_envs: int, n_threads: int | None, max_episode_steps: int | None) -> None:
-    if num_envs < 1:
-        raise SettingsError(f"the number of copies must be at least 1, not {num_envs}")
-    if n_threads is not None and n_threads < 1:
-        raise SettingsError(f"the number of threads must be at least 1, not {n_threads}")
-    if max_episode_steps is not None and max_episode_steps < 1 and max_episode_steps != -1:
-        raise SettingsError(f"max_episode_steps must be above 0, or -1, not {max_episode_steps}")
-
-
-def _count_cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
