@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWrapper
@@ -20,6 +20,7 @@ Restart = Callable[[np.ndarray], tuple[Any, dict[str, Any]]]
 """Begins an episode in the copies of a mask; returns all copies' observations, and its info."""
 
 
+@final
 class SameStepAutoreset(VectorWrapper):
     """Begins each ended copy's next episode at once, whatever the worlds themselves would do.
 

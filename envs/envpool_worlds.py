@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 import envpool
 import numpy as np
@@ -48,6 +48,7 @@ _UNSAFE = {"envpool.minigrid": {"agent_view_size", "mission_bytes"}}
 """Settings that a family announces but ignores, writing past the end of its observations."""
 
 
+@final
 class EnvPoolWorlds(VectorEnv):
     """Copies of one world, stepped by envpool's native threads.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
 from .vector_arguments import derive_seed
 
 
+@final
 class FreshPools:
     """Several one-copy pools that behave as one, each built anew for each of its episodes.
 

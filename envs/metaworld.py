@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -38,6 +38,7 @@ def is_metaworld(world: str) -> bool:
     return world.startswith("MetaWorld/")
 
 
+@final
 class Successes:
     """Keeps, for each copy, whether its running episode has succeeded at any step.
 

@@ -8,7 +8,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import mujoco
 
@@ -19,6 +19,7 @@ from .mujoco_model_file import write_model_file
 from .vector_arguments import common_value
 
 
+@final
 class PoolModelFile:
     """The model file of a world, rewritten for each context.
 
@@ -42,8 +43,9 @@ class PoolModelFile:
 
     @property
     def relative_path(self) -> str:
-        """The file as envpool takes it: relative to its folder of assets."""
-        return os.path.relpath(self._target, self._assets)
+        """The file as envpool takes it, relative to its assets; the world's own before `write`."""
+        file = self._target if self._target.exists() else self._source
+        return os.path.relpath(file, self._assets)
 
     def write(self, context: Mapping[str, Any]) -> None:
         """Write the file anew.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, Space
@@ -33,6 +33,7 @@ def pool_spaces(spec: Any) -> tuple[Space, Space]:
         )
 
 
+@final
 class FlatObservations:
     """Turns a pool's observations into one array a copy.
 
