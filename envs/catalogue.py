@@ -25,7 +25,7 @@ def slippery_ant(change_every: int = 2_000_000, low: float = 0.02, high: float =
         high: greatest friction, above `low`.
     """
     friction = Change("friction", LogUniform(low, high), Periodic(change_every))
-    return Stream(name="everlearn/SlipperyAnt-v0", world="Ant-v5", changes=(friction,))
+    return Stream(name="everlearn/SlipperyAnt-v0", worlds=("Ant-v5",), changes=(friction,))
 
 
 CATALOGUE: dict[str, Callable[..., Stream]] = {

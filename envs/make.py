@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import VectorEnv
 
 from ..wrappers.errors import SettingsError, unknown
 from ..wrappers.non_stationary import NonStationary
+from ..wrappers.observe_context import ObserveContext, VectorObserveContext
 from ..wrappers.settings import convert_settings, split_settings
 from ..wrappers.vector_non_stationary import VectorNonStationary
+from .backends import Backend, make_scalar_world, make_worlds
 from .catalogue import CATALOGUE
 from .stream import Stream
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
-
-Backend = Literal["auto", "gymnasium", "envpool"]
-"""What steps the worlds; "auto" is the exact one, gymnasium."""
 
 
 def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> Stream:
@@ -54,6 +53,7 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
 def make_env(
     stream: str | Stream | Mapping[str, Any],
     stream_seed: int | None = None,
+    training: bool = True,
     render_mode: str | None = None,
     **settings: Any,
 ) -> gymnasium.Env:
@@ -62,6 +62,7 @@ def make_env(
     Args:
         stream: see `make_stream`.
         stream_seed: decides what the changes draw. None: the seed of `reset(seed=...)`.
+        training: False withholds labels that the learner gets in training only.
         render_mode: gymnasium's render mode.
         **settings: settings of the stream, by name.
 
@@ -69,12 +70,15 @@ def make_env(
         The world, changing in place.
     """
     described = make_stream(stream, **settings)
-    return NonStationary(
-        _make_world(described, render_mode),
+    env: gymnasium.Env = NonStationary(
+        make_scalar_world(described, render_mode),
         described.changes,
         seed=stream_seed,
-        boundary_labels=described.boundary_labels,
+        boundary_labels=_labelled(described, training),
     )
+    if described.observed != "hidden":
+        env = ObserveContext(env, described.observed, described.knobs, _n_tasks(described))
+    return env
 
 
 def make_vector_env(
@@ -82,19 +86,19 @@ def make_vector_env(
     num_envs: int = 1,
     backend: Backend = "auto",
     stream_seed: int | None = None,
+    training: bool = True,
     render_mode: str | None = None,
     **settings: Any,
 ) -> VectorEnv:
-    """Make several copies of a stream's world that change together; `gymnasium.make_vec` does too.
+    """Make several copies of a stream's world; `gymnasium.make_vec` comes here.
 
     Args:
         stream: see `make_stream`.
         num_envs: number of copies, at least 1.
-        backend: "gymnasium" steps the copies one after the other and changes them in place;
-            "envpool" steps them in native threads and rebuilds them to change their physics, which
-            truncates the episodes in progress; "auto" is "gymnasium".
+        backend: what steps the worlds, see `everlearn.envs.backends`.
         stream_seed: decides what the changes draw. None: the seed of `reset(seed=...)`.
-        render_mode: gymnasium's render mode; envpool has none.
+        training: False withholds labels that the learner gets in training only.
+        render_mode: gymnasium's render mode; only the back end "gymnasium" has any.
         **settings: settings of the stream, by name.
 
     Returns:
@@ -104,23 +108,17 @@ def make_vector_env(
         SettingsError: for an unknown back end, or one that cannot make this world.
     """
     described = make_stream(stream, **settings)
-    if backend not in get_args(Backend):
-        raise unknown("world back end", str(backend), get_args(Backend))
     if num_envs < 1:
         raise SettingsError(f"the number of copies must be at least 1, not {num_envs}")
-    if backend == "envpool":
-        worlds = _make_envpool(described, num_envs, render_mode)
-    else:
-        worlds = SyncVectorEnv(
-            [lambda: _make_world(described, render_mode) for _ in range(num_envs)],
-            autoreset_mode=AutoresetMode.SAME_STEP,
-        )
-    return VectorNonStationary(
-        worlds,
+    env: VectorEnv = VectorNonStationary(
+        make_worlds(described, num_envs, backend, render_mode),
         described.changes,
         seed=stream_seed,
-        boundary_labels=described.boundary_labels,
+        boundary_labels=_labelled(described, training),
     )
+    if described.observed != "hidden":
+        env = VectorObserveContext(env, described.observed, described.knobs, _n_tasks(described))
+    return env
 
 
 def make_vec_env(
@@ -128,6 +126,7 @@ def make_vec_env(
     n_envs: int = 1,
     seed: int | None = None,
     backend: Backend = "auto",
+    training: bool = True,
     **settings: Any,
 ) -> VecEnv:
     """Make a stream's worlds for stable-baselines3.
@@ -136,7 +135,8 @@ def make_vec_env(
         stream: see `make_stream`.
         n_envs: number of copies, at least 1.
         seed: decides what the changes draw, and how the worlds' episodes begin.
-        backend: see `make_vector_env`.
+        backend: what steps the worlds, see `everlearn.envs.backends`.
+        training: False withholds labels that the learner gets in training only.
         **settings: settings of the stream, by name.
 
     Returns:
@@ -150,19 +150,13 @@ def make_vec_env(
     """
     from .vec_env import StreamVecEnv
 
-    return StreamVecEnv(make_vector_env(stream, n_envs, backend, **settings), seed)
+    worlds = make_vector_env(stream, n_envs, backend, training=training, **settings)
+    return StreamVecEnv(worlds, seed)
 
 
-def _make_world(stream: Stream, render_mode: str | None) -> gymnasium.Env:
-    # The checker of the outer `gymnasium.make` sees every call that one here would.
-    return gymnasium.make(
-        stream.world, render_mode=render_mode, disable_env_checker=True, **stream.world_settings
-    )
+def _labelled(stream: Stream, training: bool) -> bool:
+    return stream.boundary_labels == "always" or (stream.boundary_labels == "training" and training)
 
 
-def _make_envpool(stream: Stream, num_envs: int, render_mode: str | None) -> VectorEnv:
-    from .envpool_worlds import EnvPoolWorlds
-
-    if render_mode is not None or stream.world_settings:
-        raise SettingsError("envpool takes neither a render mode nor settings of the world")
-    return EnvPoolWorlds(stream.world, num_envs, [change.knob for change in stream.changes])
+def _n_tasks(stream: Stream) -> int:
+    return len(stream.worlds) if len(stream.worlds) > 1 else 0

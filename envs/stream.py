@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, get_args
 
 from ..wrappers.change import Change, require_own_knobs
 from ..wrappers.errors import SettingsError, unknown
+from ..wrappers.observe_context import TASK, Observed
+from ..wrappers.schedules import At
+from ..wrappers.values import Values
+
+BoundaryLabels = Literal["none", "training", "always"]
+"""When the learner is told of changes, under `info["boundary"]`."""
 
 
 class TableRow(NamedTuple):
@@ -28,14 +34,20 @@ class TableRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Stream:
-    """A changing world: a base world, what changes in it, by which law, and when.
+    """A changing world: base worlds, what changes in them, by which law, and when.
 
     Args:
         name: the stream's id, such as "everlearn/SlipperyAnt-v0".
-        world: gymnasium's id of the base world, such as "Ant-v5".
+        worlds: ids of the base worlds: one, or several that a change of the knob "task" takes its
+            pick from, by index.
         changes: what changes.
-        world_settings: keyword arguments of the base world.
-        boundary_labels: whether the learner is told of changes.
+        world_settings: keyword arguments of every base world.
+        observed: what the agent sees of the context; `info` tells all of it in any case.
+        boundary_labels: when the learner is told of changes.
+
+    Raises:
+        SettingsError: for no world, a task without several worlds, several without a task, or
+            anything out of range.
 
     Example:
         >>> from everlearn.envs import make_stream
@@ -45,13 +57,53 @@ class Stream:
     """
 
     name: str
-    world: str
-    changes: tuple[Change, ...]
+    worlds: tuple[str, ...]
+    changes: tuple[Change, ...] = ()
     world_settings: Mapping[str, Any] = field(default_factory=dict)
-    boundary_labels: bool = False
+    observed: Observed = "hidden"
+    boundary_labels: BoundaryLabels = "none"
 
     def __post_init__(self) -> None:
         require_own_knobs(self.changes)
+        worlds_are_names = isinstance(self.worlds, tuple) and all(
+            isinstance(world, str) for world in self.worlds
+        )
+        if not worlds_are_names or not self.worlds:
+            raise SettingsError(f"worlds must be ids of worlds, at least one, not {self.worlds!r}")
+        if self.observed not in get_args(Observed):
+            raise unknown("way to observe a stream", str(self.observed), get_args(Observed))
+        if self.boundary_labels not in get_args(BoundaryLabels):
+            allowed = get_args(BoundaryLabels)
+            raise unknown("kind of boundary labels", str(self.boundary_labels), allowed)
+        if (TASK in self.knobs) != (len(self.worlds) > 1):
+            raise SettingsError(f"several worlds and a change of {TASK!r} need one another")
+
+    @property
+    def knobs(self) -> tuple[str, ...]:
+        """The knobs that change, in order."""
+        return tuple(change.knob for change in self.changes)
+
+    def frozen(self, step: int = 0, seed: int = 0) -> Stream:
+        """Return a stream that stays for ever in the context that this one has at a step.
+
+        For evaluation, and as the control of an experiment: the same worlds, without a change.
+
+        Args:
+            step: global environment step.
+            seed: the stream's seed.
+
+        Example:
+            >>> from everlearn.envs import make_stream
+            >>> stream = make_stream("everlearn/SlipperyAnt-v0:change_every=500")
+            >>> frozen = stream.frozen(step=700, seed=0)
+            >>> frozen.table(10**9, seed=5)[0].context == stream.table(700, seed=0)[1].context
+            True
+        """
+        row, _ = self._row(step, seed, 1)
+        changes = tuple(
+            Change(knob, Values((value,)), At(())) for knob, value in row.context.items()
+        )
+        return replace(self, changes=changes)
 
     def table(self, n_steps: int, seed: int, n_envs: int = 1) -> list[TableRow]:
         """List every context that begins before a step, in the first copy of the world.
@@ -99,9 +151,10 @@ class Stream:
         """Return the stream as JSON's types."""
         return {
             "name": self.name,
-            "world": self.world,
+            "worlds": list(self.worlds),
             "changes": [change.to_data() for change in self.changes],
             "world_settings": dict(self.world_settings),
+            "observed": self.observed,
             "boundary_labels": self.boundary_labels,
         }
 
@@ -112,19 +165,26 @@ class Stream:
         Raises:
             SettingsError: for anything missing, unknown or out of range.
         """
-        allowed = ("name", "world", "changes", "world_settings", "boundary_labels")
+        allowed = [one.name for one in fields(cls)]
         for key in data:
             if key not in allowed:
                 raise unknown("setting of a stream", str(key), allowed)
-        for key in ("name", "world", "changes"):
+        for key in ("name", "worlds"):
             if key not in data:
                 raise SettingsError(f"a stream needs {key!r}")
+        worlds, changes = data["worlds"], data.get("changes", [])
+        if not isinstance(worlds, list) or not isinstance(changes, list):
+            raise SettingsError("a stream's worlds and changes must be lists")
+        settings = data.get("world_settings", {})
+        if not isinstance(settings, Mapping):
+            raise SettingsError("a stream's world_settings must be a mapping")
         return cls(
-            name=data["name"],
-            world=data["world"],
-            changes=tuple(Change.from_data(change) for change in data["changes"]),
-            world_settings=dict(data.get("world_settings", {})),
-            boundary_labels=bool(data.get("boundary_labels", False)),
+            name=str(data["name"]),
+            worlds=tuple(worlds),
+            changes=tuple(Change.from_data(change) for change in changes),
+            world_settings=dict(settings),
+            observed=data.get("observed", "hidden"),
+            boundary_labels=data.get("boundary_labels", "none"),
         )
 
     def to_json(self) -> str:

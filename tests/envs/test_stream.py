@@ -78,7 +78,12 @@ def _damaged(**changes: Any) -> str:
         ("{", "not JSON"),
         ("[]", "must be a JSON object"),
         ("{}", "needs 'name'"),
-        (_damaged(wrold="Ant-v5"), "did you mean 'world'"),
+        (_damaged(wrolds=["Ant-v5"]), "did you mean 'worlds'"),
+        (_damaged(worlds=[]), "at least one"),
+        (_damaged(worlds=["Ant-v5", "Hopper-v5"]), "several worlds and a change of 'task'"),
+        (_damaged(changes={}), "must be lists"),
+        (_damaged(observed="hiden"), "did you mean 'hidden'"),
+        (_damaged(boundary_labels="alwys"), "did you mean 'always'"),
     ],
 )
 def test_damaged_json_gets_a_sentence(text: str, sentence: str) -> None:

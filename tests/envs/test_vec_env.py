@@ -1,4 +1,5 @@
 import warnings
+from typing import get_args
 
 import gymnasium
 import numpy as np
@@ -10,6 +11,7 @@ from stable_baselines3.common.env_util import make_vec_env as make_sb3_vec_env
 from stable_baselines3.common.monitor import Monitor
 
 from everlearn.envs import Stream, make_vec_env
+from everlearn.envs.backends import Backend
 from everlearn.envs.vec_env import StreamVecEnv
 from everlearn.wrappers.errors import SettingsError
 
@@ -73,9 +75,9 @@ def test_every_episode_is_told_exactly(lengths: list[list[int]], truncate: bool)
                 assert "episode" not in infos[i]
 
 
-@pytest.mark.parametrize("backend", ["gymnasium", "envpool"])
-def test_both_back_ends_tell_the_stream(backend: str) -> None:
-    venv = make_vec_env(ANT, n_envs=2, seed=0, backend=backend, change_every=10)  # type: ignore[arg-type]
+@pytest.mark.parametrize("backend", ["gymnasium", "envpool", "native"])
+def test_every_back_end_tells_the_stream(backend: Backend) -> None:
+    venv = make_vec_env(ANT, n_envs=2, seed=0, backend=backend, change_every=10)
     venv.reset()
     frictions = [venv.reset_infos[0]["context"]["friction"]]
     for _ in range(12):
@@ -89,20 +91,21 @@ def test_both_back_ends_tell_the_stream(backend: str) -> None:
     venv.close()
 
 
-def test_the_two_back_ends_see_the_same_frictions() -> None:
+def test_all_back_ends_see_the_same_frictions() -> None:
     seen = []
-    for backend in ("gymnasium", "envpool"):
+    for backend in get_args(Backend):
         venv = make_vec_env(ANT, n_envs=2, seed=7, backend=backend, change_every=6)
         venv.reset()
         steps = [venv.step(np.zeros((2, 8)))[3] for _ in range(20)]
         seen.append([infos[0]["context"]["friction"] for infos in steps])
         venv.close()
-    assert seen[0] == seen[1]
+    assert seen[0] == seen[1] == seen[2] == seen[3]
 
 
-def test_without_changes_it_steps_like_sb3s_own() -> None:
-    world = Stream(name="plain", world="Ant-v5", changes=())
-    ours = make_vec_env(world, n_envs=2, seed=3)
+@pytest.mark.parametrize("backend", ["gymnasium", "native"])
+def test_without_changes_it_steps_like_sb3s_own(backend: Backend) -> None:
+    world = Stream(name="plain", worlds=("Ant-v5",))
+    ours = make_vec_env(world, n_envs=2, seed=3, backend=backend)
     theirs = make_sb3_vec_env("Ant-v5", n_envs=2, seed=3)
     np.testing.assert_array_equal(ours.reset(), theirs.reset())
     episodes = 0
@@ -114,7 +117,7 @@ def test_without_changes_it_steps_like_sb3s_own() -> None:
 
 
 def test_attributes_are_reached_or_refused() -> None:
-    venv = make_vec_env(ANT, n_envs=2, seed=0)
+    venv = make_vec_env(ANT, n_envs=2, seed=0, backend="gymnasium")
     assert venv.get_attr("clock") == [0, 0]
     assert len(venv.get_attr("model")) == 2
     assert venv.env_is_wrapped(Monitor) == [True, True]
