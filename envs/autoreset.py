@@ -120,10 +120,10 @@ def restart_ended(outcome: Outcome, observation_space: Any, restart: Restart) ->
     for i, observation in enumerate(iterate(observation_space, observations)):
         if ended[i]:
             final[i] = deepcopy(observation)
-    fresh, fresh_info = restart(ended.copy())
+    fresh, fresh_info = restart(ended)
     told = _merge(_only(info, ~ended), _only(fresh_info, ended))
-    told["final_obs"], told["_final_obs"] = final, ended.copy()
-    told["final_info"], told["_final_info"] = _only(info, ended), ended.copy()
+    told["final_obs"], told["_final_obs"] = final, ended
+    told["final_info"], told["_final_info"] = _only(info, ended), ended
     return fresh, rewards, terminated, truncated, told
 
 
@@ -159,7 +159,7 @@ def place_rows(
     for key, value in info.items():
         placed[key] = np.zeros((len(mask), *value.shape[1:]), dtype=value.dtype)
         placed[key][mask] = value
-        placed[f"_{key}"] = mask.copy()
+        placed[f"_{key}"] = mask
     _overwrite(observations, rows, mask)
     return observations, placed
 
@@ -173,25 +173,31 @@ def _overwrite(observations: Any, rows: Any, mask: np.ndarray) -> None:
 
 
 def _only(info: dict[str, Any], copies: np.ndarray) -> dict[str, Any]:
-    """Keep what info says of some copies, as if the others had said nothing."""
+    """Keep what info says of some copies, as if the others had said nothing; all arrays are new."""
+    if not copies.any():
+        return {}
     kept: dict[str, Any] = {}
     for key, value in info.items():
         if key[0] == "_" and key[1:] in info:
             continue
-        mask = info[f"_{key}"] & copies if f"_{key}" in info else copies.copy()
-        if not mask.any():
-            continue
+        mask = copies
+        if f"_{key}" in info:
+            mask = info[f"_{key}"] & copies
+            if not mask.any():
+                continue
         if isinstance(value, dict):
             kept[key] = _only(value, mask)
         else:
-            kept[key] = np.full_like(value, None if value.dtype == object else 0)
+            kept[key] = np.zeros_like(value)
+            if value.dtype == object:
+                kept[key][:] = None
             kept[key][mask] = value[mask]
         kept[f"_{key}"] = mask
     return kept
 
 
 def _merge(info: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Join what two infos say of different copies."""
+    """Join what two infos say of different copies, into the first one's arrays where they fit."""
     merged = dict(info)
     for key, value in other.items():
         if key not in info:
@@ -201,8 +207,9 @@ def _merge(info: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         elif key[0] == "_" and key[1:] in other:
             merged[key] = info[key] | value
         else:
+            if info[key].dtype != value.dtype:
+                merged[key] = info[key].astype(np.result_type(info[key], value))
             mask = other[f"_{key}"]
-            merged[key] = info[key].astype(np.result_type(info[key], value))
             merged[key][mask] = value[mask]
     return merged
 
