@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, final
 
 import mujoco
@@ -43,10 +44,8 @@ class Copies(Sequence[WorldCopy]):
         self._all_views = [view for views in self._views for view in views]
         self.frame = Frame(*_lay_out(quantities))
         self._flat_frame = self.frame.values.reshape(-1)
-        # The crew's threads hold the job, and so must not reach this object by it.
-        self._actions = np.zeros((number, model.nu))
-        job = _step_job(self._copies, self._actions, task)
-        self._crew = Crew(job, number, n_threads)
+        self._controls = [one.data.ctrl for one in self._copies]
+        self._crew = Crew([_step_job(one, task) for one in self._copies], n_threads)
         weakref.finalize(self, self._crew.dismiss)
         self.read()
 
@@ -64,7 +63,9 @@ class Copies(Sequence[WorldCopy]):
         Args:
             actions: shape (copies, actuators).
         """
-        self._actions[:] = actions
+        # Not in the jobs, which should hold the interpreter's lock for as short as can be.
+        for control, action in zip(self._controls, actions, strict=True):
+            control[:] = action
         self._crew.run()
         self.read()
 
@@ -116,19 +117,15 @@ def _lay_out(quantities: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[
     return np.empty((len(quantities), width)), layout
 
 
-def _step_job(copies: Sequence[WorldCopy], actions: np.ndarray, task: Task) -> Any:
-    """Return the function that steps the copy of a number."""
-    parts = [(one.model, one.data, one.data.ctrl) for one in copies]
-    rows = list(actions)
-    n_steps = task.frame_skip
-    needs_contact_forces = task.needs_contact_forces
-    step, find_contact_forces = mujoco.mj_step, mujoco.mj_rnePostConstraint
+def _step_job(one: WorldCopy, task: Task) -> Callable[[], object]:
+    """Return what steps one copy; it does not refer to all of them."""
+    model, data = one.model, one.data
+    step = partial(mujoco.mj_step, model, data, task.frame_skip)
+    if not task.needs_contact_forces:
+        return step
 
-    def job(number: int) -> None:
-        model, data, control = parts[number]
-        control[:] = rows[number]
-        step(model, data, n_steps)
-        if needs_contact_forces:
-            find_contact_forces(model, data)
+    def step_and_find_contact_forces() -> None:
+        step()
+        mujoco.mj_rnePostConstraint(model, data)
 
-    return job
+    return step_and_find_contact_forces

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import final
 
@@ -20,27 +20,23 @@ class Crew:
     The helpers start with the first round.
 
     Args:
-        job: what to do, given the job's number. It must not refer to the owner of the crew, which
-            could never be collected otherwise.
-        n_jobs: jobs in a round, at least 1.
+        jobs: what to do in a round. They must not refer to the owner of the crew, which could never
+            be collected otherwise.
         n_threads: threads, the calling one included, at least 1.
 
     Example:
-        >>> squares = [0, 0, 0]
-        >>> def job(number):
-        ...     squares[number] = number**2
-        >>> crew = Crew(job, n_jobs=3, n_threads=2)
+        >>> done = []
+        >>> crew = Crew([lambda: done.append("left"), lambda: done.append("right")], n_threads=2)
         >>> crew.run()
-        >>> squares
-        [0, 1, 4]
+        >>> sorted(done)
+        ['left', 'right']
         >>> crew.close()
     """
 
-    def __init__(self, job: Callable[[int], None], n_jobs: int, n_threads: int) -> None:
-        self._job = job
-        self._n_jobs = n_jobs
-        self._n_helpers = min(n_threads, n_jobs) - 1
-        self._numbers: deque[int] = deque()
+    def __init__(self, jobs: Sequence[Callable[[], object]], n_threads: int) -> None:
+        self._jobs = tuple(jobs)
+        self._n_helpers = min(n_threads, len(jobs)) - 1
+        self._left: deque[Callable[[], object]] = deque()
         self._calls: SimpleQueue[bool] = SimpleQueue()
         self._reports: SimpleQueue[BaseException | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
@@ -51,8 +47,8 @@ class Crew:
         self._settle()
         if not self._threads:
             self._start()
-        self._numbers.extend(range(self._n_jobs))
-        self._outstanding = self._n_jobs
+        self._outstanding = len(self._jobs)
+        self._left.extend(self._jobs)
         for _ in self._threads:
             if self._calls.qsize() < self._n_helpers:
                 self._calls.put(True)
@@ -75,18 +71,18 @@ class Crew:
 
     def _start(self) -> None:
         for _ in range(self._n_helpers):
-            arguments = (self._job, self._numbers, self._calls, self._reports)
+            arguments = (self._left, self._calls, self._reports)
             thread = threading.Thread(target=_help, args=arguments, daemon=True)
             thread.start()
             self._threads.append(thread)
 
     def _take_part(self) -> None:
         try:
-            while (number := _take(self._numbers)) is not None:
+            while (job := _take(self._left)) is not None:
                 self._outstanding -= 1
-                self._job(number)
+                job()
         except BaseException:
-            while _take(self._numbers) is not None:
+            while _take(self._left) is not None:
                 self._outstanding -= 1
             raise
 
@@ -100,23 +96,22 @@ class Crew:
             raise error
 
 
-def _take(numbers: deque[int]) -> int | None:
+def _take(left: deque[Callable[[], object]]) -> Callable[[], object] | None:
     try:
-        return numbers.popleft()
+        return left.popleft()
     except IndexError:
         return None
 
 
 def _help(
-    job: Callable[[int], None],
-    numbers: deque[int],
+    left: deque[Callable[[], object]],
     calls: SimpleQueue[bool],
     reports: SimpleQueue[BaseException | None],
 ) -> None:
     while calls.get():
-        while (number := _take(numbers)) is not None:
+        while (job := _take(left)) is not None:
             try:
-                job(number)
+                job()
             except BaseException as error:
                 reports.put(error)
             else:

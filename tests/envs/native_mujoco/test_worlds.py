@@ -1,5 +1,6 @@
 """Settings that cannot be used, and what threads may not change."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_an_error_in_a_job_is_raised_and_the_crew_goes_on(n_threads: int) -> Non
             raise ArithmeticError("five")
         done[number] += 1
 
-    crew = Crew(job, 8, n_threads)
+    crew = Crew([partial(job, number) for number in range(8)], n_threads)
     with pytest.raises(ArithmeticError, match="five"):
         crew.run()
     broken.clear()
