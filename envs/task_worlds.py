@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from ..wrappers.engine import ContextSetter
 from ..wrappers.errors import SettingsError
 from ..wrappers.knobs import Landing
 from .autoreset import Outcome
@@ -109,14 +110,15 @@ class TaskWorlds(VectorEnv):
         """Choose the task, and give its world the rest of the context.
 
         Args:
-            context: `"task"`, the index of a task; and what the tasks' own worlds take, if they
-                have a `set_context`. What is left out stays as it is; the first task is 0.
+            context: `"task"`, the index of a task; and knobs of the tasks' own worlds. What is left
+                out stays as it is; the first task is 0.
 
         Returns:
             True when running episodes are over, so that a `reset` must follow.
 
         Raises:
-            SettingsError: for a task that does not exist or differs between copies.
+            SettingsError: for a task that does not exist or differs between copies, or a knob of a
+                world that cannot be changed; of a world to come, its `reset` raises it.
         """
         task = common_value("task", context.get("task", self._next_task))
         if task not in range(len(self.task_names)):
@@ -181,8 +183,15 @@ class TaskWorlds(VectorEnv):
         self._pass_context(self._context)
 
     def _pass_context(self, context: Mapping[str, Any]) -> bool:
-        set_context = getattr(self._world.unwrapped, "set_context", None)
-        return bool(set_context(context)) if set_context and context else False
+        if not context:
+            return False
+        world = self._world.unwrapped
+        if not isinstance(world, ContextSetter):
+            knobs = ", ".join(repr(knob) for knob in context)
+            raise SettingsError(
+                f"the world of task {self.task_names[self._task]!r} cannot change {knobs}"
+            )
+        return world.set_context(context)
 
     def _pad(self, observations: np.ndarray) -> np.ndarray:
         return pad_observations(

@@ -190,6 +190,13 @@ def test_the_rest_of_a_context_reaches_the_tasks_own_world() -> None:
     plain.close()
 
 
+def test_a_knob_that_a_tasks_world_cannot_move_is_no_silent_nothing() -> None:
+    worlds = echoes((Box(0, 1, (1,)), Discrete(2)))
+    worlds.set_context({"task": 0, "friction": 0.5})
+    with pytest.raises(SettingsError, match="world of task 'echo 0' cannot change 'friction'"):
+        worlds.reset(seed=0)
+
+
 @pytest.mark.parametrize("n_envs", [1, 2, 3])
 def test_budgets_are_exact(n_envs: int) -> None:
     """A change lands at the first vector step at or after its moment."""
