@@ -28,9 +28,12 @@ def pool_spaces(spec: Any) -> tuple[Space, Space]:
     with warnings.catch_warnings():
         # Gymnasium warns that the bounds it is given have more digits than the space's type.
         warnings.simplefilter("ignore")
-        return _true_bounds(spec.gymnasium_observation_space), _true_bounds(
-            spec.gymnasium_action_space
-        )
+        observations = _true_bounds(spec.gymnasium_observation_space)
+        actions = _true_bounds(spec.gymnasium_action_space)
+        if isinstance(actions, Box):
+            # As gymnasium and SB3 have them; the pool takes any float.
+            actions = Box(actions.low, actions.high, dtype=np.float32)
+    return observations, actions
 
 
 @final

@@ -158,6 +158,7 @@ def test_observations_are_flat_inside_their_space_and_repeat(world: str) -> None
     for _ in range(2):
         worlds = EnvPoolWorlds(world, 3, num_threads=2, max_episode_steps=5)
         assert worlds.single_observation_space.shape == shape
+        assert worlds.single_action_space.dtype in (np.float32, np.int64)
         worlds.action_space.seed(0)
         steps: list = [worlds.reset(seed=5)]
         for _ in range(12):
