@@ -30,7 +30,7 @@ def pool_spaces(spec: Any) -> tuple[Space, Space]:
         warnings.simplefilter("ignore")
         observations = _true_bounds(spec.gymnasium_observation_space)
         actions = _true_bounds(spec.gymnasium_action_space)
-        if isinstance(actions, Box):
+        if isinstance(actions, Box) and np.issubdtype(actions.dtype, np.floating):
             # As gymnasium and SB3 have them; the pool takes any float.
             actions = Box(actions.low, actions.high, dtype=np.float32)
     return observations, actions
