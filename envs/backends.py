@@ -12,10 +12,12 @@ knows the world, else "gymnasium" where that knows it, else "envpool".
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Literal, get_args
 
 import gymnasium
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.error import DependencyNotInstalled
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 from ..wrappers.errors import SettingsError, unknown
@@ -112,8 +114,17 @@ def _inside(stream: Stream) -> list[str]:
     return [knob for knob in stream.knobs if find_interface_knob(knob) is None]
 
 
+@cache
 def _in_gymnasium(world: str) -> bool:
-    return world in gymnasium.registry
+    """Say whether gymnasium has a world and what it needs: LunarLander's Box2D is often missing."""
+    spec = gymnasium.registry.get(world)
+    if spec is None:
+        return False
+    try:
+        load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else None
+    except (ImportError, DependencyNotInstalled):
+        return False
+    return True
 
 
 def _make_gymnasium(stream: Stream, world: str, render_mode: str | None) -> gymnasium.Env:

@@ -1,4 +1,4 @@
-"""The knobs of classic control: attributes of the running world, written in place."""
+"""The knobs of classic control and of our small worlds: attributes, written in place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from gymnasium.envs.classic_control import (
 )
 
 from ..wrappers.knobs import Knob, Landing, register_knob
+from .cartpoles import TiltedCartPole
 from .ranges import ABOVE_0, AT_LEAST_0, NOT_0, Range
+from .switching import TwoArmedBandit, TwoStateChain
 
 
 class Quantity(NamedTuple):
@@ -74,9 +76,15 @@ QUANTITIES: dict[str, Quantity] = {
     "pendulum-mass": Quantity(PendulumEnv, "m", "kg", ABOVE_0),
     "pendulum-length": Quantity(PendulumEnv, "l", "m", ABOVE_0),
     "pendulum-timestep": Quantity(PendulumEnv, "dt", "s", ABOVE_0),
+    "tilted-cartpole-track-angle": Quantity(
+        TiltedCartPole, "track_angle", "degrees, above 0 for uphill to the right", Range(-60, 60)
+    ),
+    "tilted-cartpole-damping": Quantity(TiltedCartPole, "damping", "N m s", AT_LEAST_0),
+    "bandit-best-arm": Quantity(TwoArmedBandit, "best_arm", "arm", Range(0, 1, whole=True)),
+    "chain-goal": Quantity(TwoStateChain, "goal", "state", Range(0, 1, whole=True)),
     "pendulum-max-torque": Quantity(PendulumEnv, "max_torque", "N m", Range(0, 2, above=True)),
 }
-"""Every classic knob by its name; all land in place.
+"""Every such knob by its name; all land in place.
 
 Speeds end at the bounds of the observation space. Pendulum's torque ends at 2 because its actions
 do. Acrobot's second length is no knob: its motion does not depend on it.

@@ -191,9 +191,12 @@ class _Gear:
                 episode = int(clockwork.episodes[copy])
                 key = self._change.key(clockwork.seed, self._place, copy, episode)
                 state = self._change.state(int(times[copy] + self._offsets[copy]), key)
-            values[copy] = state.value
             begun = self.fresh and clockwork.episode_steps[copy] == 0
-            step = 1 if begun else state.number - self._numbers[copy]
+            if begun:  # a fresh draw is a change unless it comes to the same
+                step = int(state.value != values[copy])
+            else:
+                step = state.number - self._numbers[copy]
+            values[copy] = state.value
             landed[copy] = step != 0
             clockwork.segments[copy] += step
             self._numbers[copy] = state.number

@@ -129,8 +129,8 @@ class ObservationMask(InterfaceKnob):
 class ObservationOffset(_RowWise):
     """Adds a constant to each entry of observations.
 
-    Value: which constants, a whole number; 0 for none, any other draws each from a uniform law on
-    [-2, 2], as the offset of each level of TRAC's lifelong control (Muppidi et al., NeurIPS 2024).
+    Value: which constants, a whole number; 0 for none, any other draws each from a normal law with
+    standard deviation 2, as TRAC's lifelong control does (Muppidi et al., NeurIPS 2024).
     """
 
     name: ClassVar[str] = "observation-offset"
@@ -145,7 +145,7 @@ class ObservationOffset(_RowWise):
         """Draw the constants."""
         if number == 0:
             return np.zeros(self._size)
-        return np.random.default_rng(number).uniform(-2.0, 2.0, self._size)
+        return np.random.default_rng(number).normal(0.0, 2.0, self._size)
 
     def observe(self, observations: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Add them."""

@@ -157,6 +157,38 @@ class Piecewise(Schedule):
         return self.length.mean_length
 
 
+@kind
+@dataclass(frozen=True)
+class OnceBetween(Schedule):
+    """A single change, at a moment drawn uniformly from an interval.
+
+    Args:
+        low: earliest moment, at least 1.
+        high: latest moment, at least `low`.
+
+    Example:
+        >>> 200 <= OnceBetween(200, 800).segment(0, (0,)).stop <= 800
+        True
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        require_whole("low", self.low, 1)
+        require_whole("high", self.high, self.low)
+
+    def segment(self, clock: int, seed: Sequence[int]) -> Segment:
+        """Draw the moment, and compare."""
+        moment = int(np.random.default_rng([*seed]).integers(self.low, self.high + 1))
+        return Segment(0, 0, moment) if clock < moment else Segment(1, moment, None)
+
+    @property
+    def mean_length(self) -> None:
+        """There is none."""
+        return
+
+
 _BLOCK = 256
 """Lengths are drawn this many at a time, each block from a generator of its own."""
 

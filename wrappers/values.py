@@ -199,6 +199,34 @@ class Recurring(ValueLaw):
 
 @kind
 @dataclass(frozen=True)
+class After(ValueLaw):
+    """One value until the first change, another law's values after it.
+
+    Args:
+        first: value of segment 0.
+        law: the other law.
+
+    Example:
+        >>> law = After(-1.0, Values((5.0, 6.0)))
+        >>> [law.value(number, ()) for number in range(3)]
+        [-1.0, 6.0, 5.0]
+    """
+
+    first: float
+    law: ValueLaw
+
+    def __post_init__(self) -> None:
+        require_finite("first", self.first)
+        if not isinstance(self.law, ValueLaw):
+            raise SettingsError(f"law must be a value law, not {self.law!r}")
+
+    def value(self, number: int, seed: Sequence[int]) -> float:
+        """Ask the other law from segment 1 on."""
+        return self.law.value(number, seed) if number else float(self.first)
+
+
+@kind
+@dataclass(frozen=True)
 class Clipped(ValueLaw):
     """Another law's values, kept inside an interval.
 
