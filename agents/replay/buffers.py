@@ -1,0 +1,149 @@
+"""A replay buffer that keeps each observation once."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+
+
+@final
+class LeanReplayBuffer(ReplayBuffer):
+    """stable-baselines3's replay buffer in about a third of the memory, with the same samples.
+
+    An observation that follows a step is most often where the next step begins: it is stored
+    once. Where the next step begins elsewhere (an episode ended, or the world was reset in the
+    middle of one), the observation is kept apart, so that time limits are handled as exactly as
+    without sharing. Observations of type float64 are stored as float32, which is what networks
+    see of them. For the same random numbers the samples are those of
+    `stable_baselines3.common.buffers.ReplayBuffer`, bit for bit.
+
+    Args:
+        buffer_size: most transitions kept, over all copies of the world.
+        observation_space: any space whose observations are one array.
+        action_space: the space of the actions.
+        device: where samples go.
+        n_envs: number of copies of the world.
+        optimize_memory_usage: has no effect, as it is always so here.
+        handle_timeout_termination: whether an episode that a time limit cut off counts as going
+            on.
+
+    Example:
+        >>> space = spaces.Box(-1, 1, (3,))
+        >>> buffer = LeanReplayBuffer(100, space, space, n_envs=2)
+        >>> rows = np.zeros((2, 3)), np.ones((2, 3)), np.zeros((2, 3))
+        >>> buffer.add(*rows, np.zeros(2), np.zeros(2), [{}, {}])
+        >>> buffer.sample(5).next_observations.mean().item()
+        1.0
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space,
+        action_space: spaces.Space,
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        handle_timeout_termination: bool = True,
+    ) -> None:
+        # Not ReplayBuffer's own: it would allocate every array, and observations twice.
+        BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
+        self.buffer_size = max(buffer_size // n_envs, 1)
+        self.optimize_memory_usage = False
+        self.handle_timeout_termination = handle_timeout_termination
+        self.n_added = 0
+        """Steps added over the whole life; the newest is in row `(n_added - 1) % buffer_size`."""
+        rows = (self.buffer_size, n_envs)
+        # One row more than steps: the newest observation has no step of its own yet.
+        self.observations = np.zeros(
+            (self.buffer_size + 1, n_envs, *self.obs_shape),
+            self._maybe_cast_dtype(observation_space.dtype),
+        )
+        self.actions = np.zeros(
+            (*rows, self.action_dim), self._maybe_cast_dtype(action_space.dtype)
+        )
+        self.rewards = np.zeros(rows, np.float32)
+        self.dones = np.zeros(rows, np.bool_)
+        self.timeouts = np.zeros(rows, np.bool_)
+        self.broken = np.zeros(rows, np.bool_)
+        """Where the next step does not begin where this one ended."""
+        self._endings: dict[tuple[int, int], np.ndarray] = {}
+
+    def add(
+        self,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Add one step of every copy of the world.
+
+        Args:
+            obs: where it began, of shape (n_envs, *observation).
+            next_obs: where it ended, of the same shape, also at the end of an episode.
+            action: of shape (n_envs, action_dim).
+            reward: of shape (n_envs,).
+            done: whether the episode ended, of shape (n_envs,).
+            infos: may tell `TimeLimit.truncated`.
+        """
+        shape = (self.n_envs, *self.obs_shape)
+        begin = np.asarray(obs).reshape(shape).astype(self.observations.dtype)
+        slots = len(self.observations)
+        slot, row = self.n_added % slots, self.pos
+        if self.n_added > 0:
+            self._keep_endings(self.observations[slot], begin, (row - 1) % self.buffer_size)
+        for env in np.flatnonzero(self.broken[row]).tolist():
+            del self._endings[row, env]
+        self.broken[row] = False
+        self.observations[slot] = begin
+        self.observations[(slot + 1) % slots] = np.asarray(next_obs).reshape(shape)
+        self.actions[row] = np.asarray(action).reshape((self.n_envs, self.action_dim))
+        self.rewards[row] = reward
+        self.dones[row] = done
+        if self.handle_timeout_termination:
+            self.timeouts[row] = [info.get("TimeLimit.truncated", False) for info in infos]
+        self.n_added += 1
+        self.pos = self.n_added % self.buffer_size
+        self.full = self.n_added >= self.buffer_size
+
+    def reset(self) -> None:
+        """Forget everything."""
+        super().reset()
+        self.n_added = 0
+        self._endings.clear()
+        self.broken[:] = False
+
+    def _keep_endings(self, end: np.ndarray, begin: np.ndarray, row: int) -> None:
+        apart = (end != begin).reshape(self.n_envs, -1).any(axis=1)
+        self.broken[row] = apart
+        for env in np.flatnonzero(apart).tolist():
+            self._endings[row, env] = end[env].copy()
+
+    def _get_samples(
+        self, batch_inds: np.ndarray, env: VecNormalize | None = None
+    ) -> ReplayBufferSamples:
+        envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
+        # Rows from `pos` on are a whole round older than those before it.
+        age = (self.pos - 1 - batch_inds) % self.buffer_size
+        slots = (self.n_added - 1 - age) % len(self.observations)
+        following = self.observations[(slots + 1) % len(self.observations), envs]
+        for index in np.flatnonzero(self.broken[batch_inds, envs]).tolist():
+            following[index] = self._endings[int(batch_inds[index]), int(envs[index])]
+        terminal = self.dones[batch_inds, envs] & ~self.timeouts[batch_inds, envs]
+        rewards = self.rewards[batch_inds, envs].reshape(-1, 1)
+        data = (
+            self._normalize_obs(self.observations[slots, envs], env),
+            self.actions[batch_inds, envs],
+            self._normalize_obs(following, env),
+            terminal.astype(np.float32).reshape(-1, 1),
+            self._normalize_reward(rewards, env),
+        )
+        return ReplayBufferSamples(*(self.to_torch(array) for array in data))  # type: ignore[arg-type]
