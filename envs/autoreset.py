@@ -12,6 +12,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv, VectorWra
 from gymnasium.vector.utils import batch_space, iterate
 
 from ..wrappers.errors import SettingsError
+from ..wrappers.vector_info import merge_info, only_info
 
 Outcome = tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]
 """What a vector environment's `step` returns."""
@@ -121,9 +122,9 @@ def restart_ended(outcome: Outcome, observation_space: Any, restart: Restart) ->
         if ended[i]:
             final[i] = deepcopy(observation)
     fresh, fresh_info = restart(ended)
-    told = _merge(_only(info, ~ended), _only(fresh_info, ended))
+    told = merge_info(only_info(info, ~ended), only_info(fresh_info, ended))
     told["final_obs"], told["_final_obs"] = final, ended
-    told["final_info"], told["_final_info"] = _only(info, ended), ended
+    told["final_info"], told["_final_info"] = only_info(info, ended), ended
     return fresh, rewards, terminated, truncated, told
 
 
@@ -170,48 +171,6 @@ def _overwrite(observations: Any, rows: Any, mask: np.ndarray) -> None:
             _overwrite(entry, rows[key], mask)
     else:
         observations[mask] = rows
-
-
-def _only(info: dict[str, Any], copies: np.ndarray) -> dict[str, Any]:
-    """Keep what info says of some copies, as if the others had said nothing; all arrays are new."""
-    if not copies.any():
-        return {}
-    kept: dict[str, Any] = {}
-    for key, value in info.items():
-        if key[0] == "_" and key[1:] in info:
-            continue
-        mask = copies
-        if f"_{key}" in info:
-            mask = info[f"_{key}"] & copies
-            if not mask.any():
-                continue
-        if isinstance(value, dict):
-            kept[key] = _only(value, mask)
-        else:
-            kept[key] = np.zeros_like(value)
-            if value.dtype == object:
-                kept[key][:] = None
-            kept[key][mask] = value[mask]
-        kept[f"_{key}"] = mask
-    return kept
-
-
-def _merge(info: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Join what two infos say of different copies, into the first one's arrays where they fit."""
-    merged = dict(info)
-    for key, value in other.items():
-        if key not in info:
-            merged[key] = value
-        elif isinstance(value, dict):
-            merged[key] = _merge(info[key], value)
-        elif key[0] == "_" and key[1:] in other:
-            merged[key] = info[key] | value
-        else:
-            if info[key].dtype != value.dtype:
-                merged[key] = info[key].astype(np.result_type(info[key], value))
-            mask = other[f"_{key}"]
-            merged[key][mask] = value[mask]
-    return merged
 
 
 def _refuse_forgetful_workers(env: VectorEnv) -> None:

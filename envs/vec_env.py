@@ -12,6 +12,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvObs, VecEnvStepReturn
 
 from ..wrappers.errors import SettingsError
+from ..wrappers.info import TRUTH
 
 
 class StreamVecEnv(VecEnv):
@@ -63,6 +64,8 @@ class StreamVecEnv(VecEnv):
         self._lengths += 1
         final_observations = info.pop("final_obs", None)
         infos = self._infos(info)
+        if dones.any():
+            self._tell_endings(infos, info.get("final_info", {}), dones)
         for i in np.flatnonzero(dones):
             infos[i]["terminal_observation"] = final_observations[i]
             infos[i]["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
@@ -124,6 +127,16 @@ class StreamVecEnv(VecEnv):
         if singles is None:
             raise AttributeError(f"cannot reach {name!r} inside native worlds")
         return singles
+
+    def _tell_endings(
+        self, infos: list[dict[str, Any]], final_info: dict[str, Any], dones: np.ndarray
+    ) -> None:
+        """Tell of ended copies what their last step said; what their reset said stands apart."""
+        last = self._infos(final_info)
+        for i in np.flatnonzero(dones):
+            self.reset_infos[i] = infos[i]
+            truth = {key: infos[i][key] for key in TRUTH if key in infos[i]}
+            infos[i] = {**truth, **last[i]} if last[i] else dict(infos[i])
 
     def _infos(self, info: dict[str, Any]) -> list[dict[str, Any]]:
         """Turn a dictionary of arrays into a dictionary for each copy."""

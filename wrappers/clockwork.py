@@ -192,10 +192,9 @@ class _Gear:
                 key = self._change.key(clockwork.seed, self._place, copy, episode)
                 state = self._change.state(int(times[copy] + self._offsets[copy]), key)
             begun = self.fresh and clockwork.episode_steps[copy] == 0
-            if begun:  # a fresh draw is a change unless it comes to the same
-                step = int(state.value != values[copy])
-            else:
-                step = state.number - self._numbers[copy]
+            # A fresh draw is a change unless it comes to the same.
+            fresh = int(state.value != values[copy])
+            step = fresh if begun else state.number - self._numbers[copy]
             values[copy] = state.value
             landed[copy] = step != 0
             clockwork.segments[copy] += step

@@ -18,3 +18,6 @@ CHANGED = "changed"
 
 BOUNDARY = "boundary"
 """Like `CHANGED`, but present only where the stream tells its learner about changes."""
+
+TRUTH = (CONTEXT, SEGMENT, STEPS_SINCE_CHANGE, CHANGED, BOUNDARY)
+"""All of them."""

@@ -13,6 +13,7 @@ from gymnasium.vector.utils import batch_space
 from .change import Change
 from .engine import ContextSetter, Engine
 from .errors import SettingsError
+from .vector_info import merge_info, only_info
 
 
 class VectorNonStationary(VectorWrapper):
@@ -110,8 +111,10 @@ class VectorNonStationary(VectorWrapper):
                 final = outcome.observations
             else:
                 final = _replace(observations, ended, info.get("final_obs"))
-            first = self._first(observations, all_ended & ~ended, outcome.rebuilt)
-            first = self._engine.begin(first, all_ended)
+            cut = all_ended & ~ended
+            if cut.any() or outcome.rebuilt:
+                observations, info = self._cut(observations, info, cut, outcome.rebuilt)
+            first = self._engine.begin(observations, all_ended)
             observations = _replace(outcome.observations, all_ended, first)
             info = {**info, **_final_info(final, all_ended)}
         else:
@@ -119,13 +122,18 @@ class VectorNonStationary(VectorWrapper):
         info = {**info, **self._engine.truth()}
         return observations, outcome.rewards, terminated, outcome.truncated, info
 
-    def _first(self, observations: Any, cut: np.ndarray, rebuilt: bool) -> Any:
-        """Reset the copies whose episodes a change has cut; return the first observations."""
-        if rebuilt:
-            return self.env.reset()[0]
-        if not cut.any():
-            return observations
-        return _replace(observations, cut, self.env.reset(options={"reset_mask": cut})[0])
+    def _cut(
+        self, observations: Any, info: dict[str, Any], cut: np.ndarray, rebuilt: bool
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset the copies whose episodes a change has cut, or all if the worlds are new."""
+        begun = np.ones(self.num_envs, dtype=bool) if rebuilt else cut
+        fresh, fresh_info = self.env.reset(options=None if rebuilt else {"reset_mask": cut})
+        told = {key: value for key, value in info.items() if not key.endswith("final_info")}
+        final = merge_info(info.get("final_info", {}), only_info(told, cut))
+        told = merge_info(only_info(told, ~begun), only_info(fresh_info, begun))
+        ended = cut | info.get("_final_info", np.zeros_like(cut))
+        told |= {"final_info": final, "_final_info": ended}
+        return _replace(observations, begun, fresh), told
 
 
 def _step_info(info: dict[str, Any], ended: np.ndarray) -> dict[str, Any]:

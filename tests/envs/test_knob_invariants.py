@@ -47,6 +47,10 @@ CLASSIC_WORLDS = (
     "MountainCar-v0",
     "MountainCarContinuous-v0",
     "Pendulum-v1",
+    "everlearn/EndlessCartPole-v0",
+    "everlearn/TiltedCartPole-v0",
+    "everlearn/TwoArmedBandit-v0",
+    "everlearn/TwoStateChain-v0",
 )
 VALUES = {
     "friction": (0.1, 3.0),
@@ -78,13 +82,17 @@ VALUES = {
     "mountaincar-continuous-goal": (-0.6, -0.3),
     "mountaincar-continuous-max-speed": (0.001, 0.01),
     "pendulum-max-torque": (0.5, 1.0),
+    "tilted-cartpole-track-angle": (10.0, -5.0),
+    "tilted-cartpole-damping": (0.2, 0.1),
+    "bandit-best-arm": (1.0, 1.0),
+    "chain-goal": (1.0, 1.0),
 }
 """Two values that differ from the default; other quantities are doubled and halved."""
 
 ABSOLUTE = {"friction", "stiffness", "armature"}
 """Knobs that set one value where worlds may hold several: some worlds have no value of theirs."""
 
-NOT_PHYSICS = ("_np_random_seed", "state", "steps_beyond_terminated")
+NOT_PHYSICS = ("_np_random_seed", "_state", "state", "steps_beyond_terminated")
 """Attributes of classic worlds that an episode changes."""
 
 
