@@ -52,7 +52,10 @@ class MethodHost(BaseAlgorithm):
 
     @abstractmethod
     def _optimizer_owners(self) -> Sequence[nn.Module]:
-        """Return the modules that have an attribute `optimizer` for all of their parameters."""
+        """Return the modules that have an attribute `optimizer` for their parameters.
+
+        What several share belongs to the optimizer of the first.
+        """
 
     @abstractmethod
     def _build_parts(self) -> tuple[Part, ...]:
@@ -74,8 +77,10 @@ class MethodHost(BaseAlgorithm):
         if self.methods:
             self.policy.to(self.device)
             # Made anew, so that parameters which a method added are in it too.
+            owned: set[int] = set()
             for owner in self._optimizer_owners():
-                parameters = list(owner.parameters())
+                parameters = [p for p in owner.parameters() if id(p) not in owned]
+                owned.update(id(parameter) for parameter in parameters)
                 optimizer = make_optimizer(
                     self.methods, parameters, self.lr_schedule(1), self.policy
                 )
