@@ -1,35 +1,52 @@
-"""How a training script is entered from the command line, and how it is left."""
+"""How a script is entered from the command line, and how it is left."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import tyro
 
 from ..wrappers.errors import SettingsError
 from .settings import RunSettings
 
+T = TypeVar("T")
+
 
 def enter(settings_class: type[RunSettings], arguments: Sequence[str] | None = None) -> int:
     """Read settings from the command line, train, and return the exit code.
-
-    Settings that cannot be used end in one sentence on standard error; a fault of ours keeps its
-    traceback.
 
     Args:
         settings_class: the settings of the script's agent.
         arguments: the command line without the script's name; by default the real one.
 
     Returns:
-        0 if the run is finished, 2 for settings that cannot be used, 130 if interrupted.
+        What `answer` says.
+    """
+    return answer(settings_class, _train, arguments)
+
+
+def answer(
+    settings_class: Callable[..., T],
+    work: Callable[[T], None],
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Read settings from the command line, do the work, and return the exit code.
+
+    Settings that cannot be used end in one sentence on standard error; a fault of ours keeps its
+    traceback.
+
+    Args:
+        settings_class: what the command line sets.
+        work: what to do with it.
+        arguments: the command line without the script's name; by default the real one.
+
+    Returns:
+        0 if the work is done, 2 for settings that cannot be used, 130 if interrupted.
     """
     try:
-        settings = tyro.cli(settings_class, args=arguments)
-        # Imported late: torch takes seconds, and neither `--help` nor a wrong flag needs it.
-        from .train import train
-
-        train(settings)
+        work(tyro.cli(settings_class, args=arguments))
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -37,3 +54,10 @@ def enter(settings_class: type[RunSettings], arguments: Sequence[str] | None = N
         print("interrupted: the same command starts it again", file=sys.stderr)
         return 130
     return 0
+
+
+def _train(settings: RunSettings) -> None:
+    # Imported late: torch takes seconds, and neither `--help` nor a wrong flag needs it.
+    from .train import train
+
+    train(settings)
