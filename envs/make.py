@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -27,7 +28,8 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     Args:
         stream: an id, an id with settings such as "everlearn/SlipperyAnt-v0:change_every=500", a
             stream's plain data, or a stream, which is returned as it is.
-        **settings: settings of the stream, by name.
+        **settings: settings of the stream, by name; "observed" and "boundary_labels" are settings
+            of every stream.
 
     Returns:
         The stream.
@@ -47,7 +49,10 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     if name not in CATALOGUE:
         raise unknown("stream", name, CATALOGUE)
     builder = CATALOGUE[name]
-    return builder(**convert_settings(f"stream {name}", builder, {**raw, **settings}))
+    given = {**raw, **settings}
+    shared = {key: given.pop(key) for key in ("observed", "boundary_labels") if key in given}
+    built = builder(**convert_settings(f"stream {name}", builder, given))
+    return replace(built, **shared)
 
 
 def make_env(

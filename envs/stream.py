@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from ..wrappers.change import Change, require_own_knobs
 from ..wrappers.errors import SettingsError, unknown
+from ..wrappers.interface import find_interface_knob
+from ..wrappers.knobs import find_knob
 from ..wrappers.observe_context import TASK, Observed
 from ..wrappers.schedules import At
 from ..wrappers.values import Values
@@ -46,8 +48,8 @@ class Stream:
         boundary_labels: when the learner is told of changes.
 
     Raises:
-        SettingsError: for no world, a task without several worlds, several without a task, or
-            anything out of range.
+        SettingsError: for no world, an unknown knob, a task without several worlds, several
+            without a task, or anything out of range.
 
     Example:
         >>> from everlearn.envs import make_stream
@@ -75,6 +77,9 @@ class Stream:
         if self.boundary_labels not in get_args(BoundaryLabels):
             allowed = get_args(BoundaryLabels)
             raise unknown("kind of boundary labels", str(self.boundary_labels), allowed)
+        for knob in self.knobs:
+            if knob != TASK and find_interface_knob(knob) is None:
+                find_knob(knob)
         if (TASK in self.knobs) != (len(self.worlds) > 1):
             raise SettingsError(f"several worlds and a change of {TASK!r} need one another")
 

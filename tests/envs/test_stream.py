@@ -68,6 +68,19 @@ def test_wrong_settings_get_a_sentence(text: str, sentence: str) -> None:
         make_stream(text)
 
 
+def test_a_knobs_name_is_checked_at_once() -> None:
+    text = make_stream(ANT).to_json().replace('"friction"', '"frictoin"')
+    with pytest.raises(SettingsError, match="unknown knob 'frictoin': did you mean 'friction'"):
+        Stream.from_json(text)
+
+
+def test_every_stream_may_be_observed_and_labelled() -> None:
+    stream = make_stream(f"{ANT}:observed=context,boundary_labels=always")
+    assert (stream.observed, stream.boundary_labels) == ("context", "always")
+    with pytest.raises(SettingsError, match="did you mean 'context'"):
+        make_stream(ANT, observed="contxt")
+
+
 def _damaged(**changes: Any) -> str:
     return json.dumps({**make_stream(ANT).to_dict(), **changes})
 

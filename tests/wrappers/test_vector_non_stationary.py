@@ -65,3 +65,52 @@ def test_worlds_out_of_reach_are_refused() -> None:
     env.metadata["autoreset_mode"] = AutoresetMode.SAME_STEP
     with pytest.raises(SettingsError, match="cannot change the worlds inside"):
         VectorNonStationary(env, [SLIDE])
+
+
+@pytest.mark.parametrize("landing", ["in-place", "next-reset", "boundary"])
+def test_a_change_lands_where_it_is_asked_to(landing: str) -> None:
+    change = Change("friction", Values((0.4, 0.05)), At((60,)), landing=landing)  # type: ignore[arg-type]
+    env = VectorNonStationary(worlds(2), [change])
+    env.reset(seed=0)
+    seen = []
+    for _ in range(60):
+        _, _, _, truncated, info = env.step(env.action_space.sample())
+        frictions = [
+            single.unwrapped.model.geom_friction[0, 0]
+            for single in env.unwrapped.envs  # type: ignore[attr-defined]
+        ]
+        assert info["context"]["friction"].tolist() == frictions
+        seen.append((frictions[0], bool(truncated[0])))
+    first = [friction for friction, _ in seen].index(0.05)
+    # Episodes last 25 steps of each of two copies; the change is due at each copy's 30th.
+    assert first + 1 == {"in-place": 30, "next-reset": 50, "boundary": 30}[landing]
+    ends = [step + 1 for step, (_, truncated) in enumerate(seen) if truncated]
+    assert ends == {"boundary": [25, 30, 55]}.get(landing, [25, 50])
+
+
+def test_rebuilt_worlds_refuse_what_they_cannot_do() -> None:
+    from everlearn.envs.envpool_worlds import EnvPoolWorlds
+
+    for settings, sentence in (
+        ({"landing": "in-place"}, "cannot land 'in-place' here"),
+        ({"landing": "next-reset"}, "cannot land 'next-reset' here"),
+        ({"scope": "independent"}, "the global clock and a shared scope"),
+        ({"clock": "episode"}, "the global clock and a shared scope"),
+    ):
+        change = Change("friction", Values((1.0, 0.5)), At((60,)), **settings)  # type: ignore[arg-type]
+        with pytest.raises(SettingsError, match=sentence):
+            VectorNonStationary(EnvPoolWorlds("Ant-v5", 2, ["friction"]), [change])
+
+
+def test_a_cut_copy_is_told_as_an_ended_one() -> None:
+    change = Change("friction", Values((0.4, 0.05)), At((60,)), landing="boundary")
+    env = VectorNonStationary(worlds(2), [change])
+    env.reset(seed=0)
+    for _ in range(30):
+        observations, _, _, truncated, info = env.step(env.action_space.sample())
+    assert truncated.all()
+    assert info["_final_obs"].all()
+    assert info["_final_info"].all()
+    assert (info["final_info"]["x_position"] != 0).all()
+    for copy in range(2):
+        assert (info["final_obs"][copy] != observations[copy]).any()
