@@ -3,5 +3,6 @@
 from .method import Method
 from .plasticity.continual_backprop import ContinualBackprop
 from .ppo import PPO
+from .sac import SAC
 
-__all__ = ["PPO", "ContinualBackprop", "Method"]
+__all__ = ["PPO", "SAC", "ContinualBackprop", "Method"]

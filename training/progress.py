@@ -48,12 +48,13 @@ class Progress(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
+        lines = min(self.num_timesteps, self._total_steps) * LINES // self._total_steps
+        if self._bar is None and lines == self._lines:
+            return
         state = describe(self.model.ep_info_buffer or (), self.locals["infos"])
         if self._bar is not None:
             self._bar.set_postfix_str(state, refresh=False)
-            return
-        lines = min(self.num_timesteps, self._total_steps) * LINES // self._total_steps
-        if lines > self._lines:
+        else:
             self._lines = lines
             speed = self.num_timesteps / (time.perf_counter() - self._started)
             print(

@@ -60,6 +60,11 @@ class RunSettings(ABC):
         require(self, "n_envs", self.n_envs >= 1, "1 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
 
+    @property
+    def whole_steps(self) -> int:
+        """Environment steps to ask of an agent that would not run its last iteration to the end."""
+        return self.total_steps
+
     @abstractmethod
     def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
         """Build the agent, ready to learn in `env`.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _VECTORS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
-_OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS}
-_ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS}
+_OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS, "sac": _VECTORS}
+_ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS, "sac": (spaces.Box,)}
 
 
 def require_spaces(env: VecEnv, agent: str, stream: str) -> None:

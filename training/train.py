@@ -162,7 +162,7 @@ def _run(plan: Plan, agent: BaseAlgorithm) -> Result:
     recorder, progress = StreamRecorder(folder), Progress(settings.total_steps)
     started = time.perf_counter()
     try:
-        agent.learn(settings.total_steps, callback=CallbackList([recorder, progress]))
+        agent.learn(settings.whole_steps, callback=CallbackList([recorder, progress]))
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
         run.write_status(folder, run.Status("failed", rows.step, rows.iteration, reason))

@@ -33,7 +33,7 @@ class ReplayRatio:
     def __init__(self, value: float) -> None:
         self.value = float(value)
         self.owed = 0.0
-        """The part of a gradient step that is left over, from 0 to 1."""
+        """The part of a gradient step that is left over."""
         if not (math.isfinite(self.value) and self.value >= 0):
             raise SettingsError(f"replay_ratio must be 0 or more, not {value}")
 
@@ -44,7 +44,8 @@ class ReplayRatio:
             n_transitions: how many came in since the last call, over all copies of the world.
         """
         self.owed += self.value * n_transitions
-        due = int(self.owed)
+        # Sums of fractions such as 0.3 may miss a whole number by their rounding.
+        due = int(self.owed + 1e-9)
         self.owed -= due
         return due
 

@@ -16,6 +16,16 @@ SETTINGS: dict[str, Any] = {
     "policy_kwargs": {"net_arch": [8, 8]},
 }
 
+SAC_SETTINGS: dict[str, Any] = {
+    "learning_starts": 32,
+    "train_freq": 4,
+    "batch_size": 16,
+    "buffer_size": 300,
+    "seed": 3,
+    "device": "cpu",
+    "policy_kwargs": {"net_arch": [8, 8]},
+}
+
 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
@@ -27,12 +37,13 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def build() -> Callable[..., Any]:
-    """Build a tiny agent of a class; each rollout of 64 steps brings 4 gradient steps."""
+    """Build a tiny agent of a class; 64 steps bring 4 gradient steps of PPO, 16 of SAC."""
 
     def build_agent(
         kind: type = stable_baselines3.PPO, env: Any = "Pendulum-v1", **own: Any
     ) -> Any:
-        return kind("MlpPolicy", env, **{**SETTINGS, **own})
+        settings = SAC_SETTINGS if issubclass(kind, stable_baselines3.SAC) else SETTINGS
+        return kind("MlpPolicy", env, **{**settings, **own})
 
     return build_agent
 

@@ -1,4 +1,4 @@
-"""What holds for every method: one that is registered joins by a row in `CASES`."""
+"""What holds for every method and agent: a method that is registered joins by a row in `CASES`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from torch import nn
 
-from everlearn.agents import PPO
+from everlearn.agents import PPO, SAC
 from everlearn.agents.layers import Part
 from everlearn.agents.method import Method
 from everlearn.agents.registry import (
@@ -28,6 +29,9 @@ from everlearn.agents.registry import (
 from everlearn.wrappers.errors import SettingsError
 
 ENVS = ["Pendulum-v1", "CartPole-v1"]
+AGENTS = [PPO, SAC]
+PAIRS = [(PPO, "Pendulum-v1"), (PPO, "CartPole-v1"), (SAC, "Pendulum-v1")]
+PLAIN: dict[type, Any] = {PPO: stable_baselines3.PPO, SAC: stable_baselines3.SAC}
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,14 @@ def same_states(first: Any, second: Any) -> bool:
 
 
 def same_optimizers(first: Any, second: Any) -> bool:
-    one, other = first.policy.optimizer.state_dict(), second.policy.optimizer.state_dict()
+    names = [name for name in first._get_torch_save_params()[0] if name.endswith("optimizer")]
+    return bool(names) and all(
+        same_optimizer(attrgetter(name)(first), attrgetter(name)(second)) for name in names
+    )
+
+
+def same_optimizer(first: torch.optim.Optimizer, second: torch.optim.Optimizer) -> bool:
+    one, other = first.state_dict(), second.state_dict()
     return one["param_groups"] == other["param_groups"] and all(
         torch.equal(value, other["state"][index][key])
         for index, state in one["state"].items()
@@ -108,24 +119,25 @@ def test_without_methods_it_is_plain_sb3_in_corners(
     assert same(plain.policy, ours.policy)
 
 
-@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize(("kind", "env"), PAIRS)
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name].off is not None])
 def test_switched_off_it_is_plain_sb3(
-    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: type, env: str, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
     method = make_method(name, **(CASES[name].off or {}))
-    plain, ours = build(env=env).learn(4 * 64), build(PPO, env, methods=[method]).learn(4 * 64)
+    plain = build(PLAIN[kind], env).learn(4 * 64)
+    ours = build(kind, env, methods=[method]).learn(4 * 64)
     assert same(plain.policy, ours.policy)
 
 
-@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize(("kind", "env"), PAIRS)
 @pytest.mark.parametrize("name", CASES)
 def test_switched_on_it_acts_and_repeats_itself(
-    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: type, env: str, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
     method = switched_on(name)
-    plain = build(env=env).learn(4 * 64)
-    one, other = (build(PPO, env, methods=[method]).learn(4 * 64) for _ in range(2))
+    plain = build(PLAIN[kind], env).learn(4 * 64)
+    one, other = (build(kind, env, methods=[method]).learn(4 * 64) for _ in range(2))
     assert not same(plain.policy, one.policy)
     assert same(one.policy, other.policy)
     assert same_states(one, other)
@@ -133,12 +145,13 @@ def test_switched_on_it_acts_and_repeats_itself(
     assert one.methods[0] is not other.methods[0]
 
 
+@pytest.mark.parametrize("kind", AGENTS)
 @pytest.mark.parametrize("name", CASES)
 def test_diagnostics_change_nothing(
-    name: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: type, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
     one, other = (
-        build(PPO, methods=[switched_on(name)], diagnostics=diagnostics).learn(4 * 64)
+        build(kind, methods=[switched_on(name)], diagnostics=diagnostics).learn(4 * 64)
         for diagnostics in (True, False)
     )
     assert same(one.policy, other.policy)
@@ -165,11 +178,24 @@ def test_wrong_settings(name: str) -> None:
             make_method(name, **{key: value})
 
 
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        # 3 rollouts, 2 epochs, 2 minibatches.
+        (PPO, ["actor", "critic"] * 12),
+        # A step each 4 after the first 32.
+        (SAC, ["critic_0", "critic_1", "actor"] * 40),
+    ],
+)
 @pytest.mark.parametrize("name", CASES)
 def test_it_acts_after_each_gradient_step_and_never_else(
-    name: str, build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    kind: type,
+    wanted: list[str],
+    build: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent = build(PPO, methods=[switched_on(name)])
+    agent = build(kind, methods=[switched_on(name)])
     calls: list[str] = []
     acts = agent.methods[0].after_step
 
@@ -179,40 +205,42 @@ def test_it_acts_after_each_gradient_step_and_never_else(
 
     monkeypatch.setattr(agent.methods[0], "after_step", count)
     agent.learn(3 * 64)
-    # 3 rollouts, 2 epochs, 2 minibatches.
-    assert calls == ["actor", "critic"] * 12
+    assert calls == wanted
     evaluate_policy(agent, agent.get_env(), n_eval_episodes=1, warn=False)
     agent.predict(np.zeros(3, dtype=np.float32))
-    assert len(calls) == 24
+    assert calls == wanted
 
 
+@pytest.mark.parametrize("kind", AGENTS)
 @pytest.mark.parametrize("name", CASES)
 def test_save_and_load_bring_everything_back(
-    name: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: Any, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
-    agent, file = build(PPO, methods=[switched_on(name)]).learn(4 * 64), io.BytesIO()
+    agent, file = build(kind, methods=[switched_on(name)]).learn(4 * 64), io.BytesIO()
     agent.save(file)
-    loaded = PPO.load(file, device="cpu")
+    loaded = kind.load(file, device="cpu")
     assert same(agent.policy, loaded.policy)
     assert same_optimizers(agent, loaded)
     assert same_states(agent, loaded)
     assert loaded.methods[0].settings() == agent.methods[0].settings()
-    plain = stable_baselines3.PPO.load(file, env=agent.get_env(), device="cpu")
+    plain = PLAIN[kind].load(file, env=agent.get_env(), device="cpu")
     assert same(agent.policy, plain.policy)
     plain.learn(64)
 
 
-@pytest.mark.parametrize("env", ENVS)
+@pytest.mark.parametrize(("kind", "env"), PAIRS)
 @pytest.mark.parametrize("name", CASES)
 def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
-    name: str, env: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: Any, env: str, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
-    whole = build(PPO, env, methods=[switched_on(name)]).learn(2 * 64)
+    whole = build(kind, env, methods=[switched_on(name)]).learn(2 * 64)
     whole.learn(3 * 64, reset_num_timesteps=False)
-    first, file = build(PPO, env, methods=[switched_on(name)]).learn(2 * 64), io.BytesIO()
+    first, file = build(kind, env, methods=[switched_on(name)]).learn(2 * 64), io.BytesIO()
     first.save(file)
     generators = save_generators()
-    second = PPO.load(file, env=first.get_env(), device="cpu", force_reset=False)
+    second = kind.load(file, env=first.get_env(), device="cpu", force_reset=False)
+    if kind is SAC:
+        second.replay_buffer = first.replay_buffer
     restore_generators(generators)
     second.learn(3 * 64, reset_num_timesteps=False)
     assert same(whole.policy, second.policy)
@@ -221,10 +249,13 @@ def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
     assert second.num_timesteps == 5 * 64
 
 
+@pytest.mark.parametrize("kind", AGENTS)
 @pytest.mark.parametrize("name", CASES)
-def test_global_generators_stay_as_they_are(name: str, build: Callable[..., Any]) -> None:
-    build(policy_kwargs={"net_arch": [8]}, seed=0)
+def test_global_generators_stay_as_they_are(
+    name: str, kind: type, build: Callable[..., Any]
+) -> None:
+    build(PLAIN[kind], policy_kwargs={"net_arch": [8]}, seed=0)
     wanted = torch.rand(3), np.random.rand(3)
-    build(PPO, policy_kwargs={"net_arch": [8]}, seed=0, methods=[switched_on(name)])
+    build(kind, policy_kwargs={"net_arch": [8]}, seed=0, methods=[switched_on(name)])
     assert torch.equal(torch.rand(3), wanted[0])
     assert (np.random.rand(3) == wanted[1]).all()

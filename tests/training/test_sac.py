@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import stable_baselines3
+from stable_baselines3.common.env_util import make_vec_env
+
+from everlearn.training.sac import TrainSAC
+from everlearn.wrappers.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"iteration_steps": 0}, "--iteration-steps must be 1 or more, not 0"),
+        ({"replay_ratio": -1.0}, "--replay-ratio must be 0 or more, not -1.0"),
+        ({"replay_ratio": float("nan")}, "--replay-ratio must be 0 or more, not nan"),
+        ({"buffer_size": 0}, "--buffer-size must be 1 or more, not 0"),
+        ({"learning_starts": -1}, "--learning-starts must be 0 or more, not -1"),
+        ({"learning_rate": 0.0}, "--learning-rate must be more than 0, not 0.0"),
+        ({"tau": 1.5}, "--tau must be from 0 to 1, not 1.5"),
+        ({"temperature": -0.1}, "--temperature must be auto, or 0 or more, not -0.1"),
+        ({"adam_beta2": 1.0}, "--adam-beta2 must be 0 or more and less than 1, not 1.0"),
+        ({"hidden_sizes": (0,)}, r"--hidden-sizes must be 1 or more each, not \(0,\)"),
+        ({"seed": -1}, "--seed must be from 0 to 4294967295, not -1"),
+    ],
+)
+def test_numbers_out_of_range(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        TrainSAC(**settings).check()
+
+
+def test_the_defaults_are_in_range_and_those_of_sb3() -> None:
+    settings = TrainSAC(buffer_size=100)
+    settings.check()
+    env = make_vec_env("Pendulum-v1", 1)
+    ours: Any = settings.build_agent(env, ())
+    plain = stable_baselines3.SAC("MlpPolicy", env, buffer_size=100)
+    for name in ("learning_rate", "batch_size", "gamma", "tau", "target_entropy", "ent_coef"):
+        assert getattr(ours, name) == getattr(plain, name), name
+    assert str(ours.policy) == str(plain.policy)
+    one, other = (agent.critic.optimizer.param_groups[0] for agent in (ours, plain))
+    assert all(one[key] == other[key] for key in ("lr", "betas", "eps", "weight_decay"))
+
+
+def test_the_learner_is_sac_alone() -> None:
+    learner = TrainSAC(seed=3).learner()
+    assert learner["replay_ratio"] == 1.0
+    assert not {"seed", "stream", "total_steps", "runs_folder", "n_envs"} & set(learner)
+
+
+@pytest.mark.parametrize(("total", "whole"), [(1, 1000), (1000, 1000), (2001, 3000)])
+def test_the_last_iteration_is_run_to_its_end(total: int, whole: int) -> None:
+    assert TrainSAC(total_steps=total).whole_steps == whole

@@ -1,0 +1,161 @@
+"""The settings of a SAC run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from .settings import RunSettings, own_settings, require
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from ..agents.method import Method
+
+
+@dataclass(frozen=True)
+class TrainSAC(RunSettings):
+    """Train SAC in a changing world.
+
+    The defaults are those of Haarnoja et al., "Soft actor-critic algorithms and applications"
+    (2018), Table 1, which are also stable-baselines3's.
+    """
+
+    n_envs: int = 1
+    """Copies of the world that are stepped together (Haarnoja et al.: 1)."""
+
+    iteration_steps: int = 1000
+    """Environment steps in an iteration, over all copies: one row of the log."""
+
+    replay_ratio: float = 1.0
+    """Gradient steps for each environment step of each copy (Haarnoja et al.: 1)."""
+
+    buffer_size: int = 1_000_000
+    """Transitions kept for replay, over all copies (Haarnoja et al.)."""
+
+    learning_starts: int = 10_000
+    """Random steps before learning, over all copies (their published code; SB3: 100)."""
+
+    batch_size: int = 256
+    """Transitions in one gradient step (Haarnoja et al.)."""
+
+    learning_rate: float = 3e-4
+    """Adam's step size for actor, critics and temperature (Haarnoja et al.)."""
+
+    gamma: float = 0.99
+    """Discount factor (Haarnoja et al.)."""
+
+    tau: float = 0.005
+    """How far the target networks move towards the critics at each update (Haarnoja et al.)."""
+
+    temperature: float | Literal["auto"] = "auto"
+    """Weight of the entropy; auto learns it, starting at 1 (Haarnoja et al.: learned)."""
+
+    target_entropy_scale: float = -1.0
+    """Entropy a learned temperature aims at, for each action dimension (Haarnoja et al.: -1)."""
+
+    adam_beta1: float = 0.9
+    """Adam's decay of the mean (torch's default; SB3)."""
+
+    adam_beta2: float = 0.999
+    """Adam's decay of the square (torch's default; SB3)."""
+
+    adam_epsilon: float = 1e-8
+    """Adam's addend to the denominator (torch's default; SB3)."""
+
+    weight_decay: float = 0.0
+    """L2 penalty inside Adam, added to the gradient (SB3: 0)."""
+
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    """Units of each hidden layer, for the actor and each critic alike (Haarnoja et al.)."""
+
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = "relu"
+    """Activation of the hidden layers (Haarnoja et al.: relu)."""
+
+    n_critics: int = 2
+    """Number of critics (Haarnoja et al.: 2; REDQ, Chen et al. 2021: 10)."""
+
+    layer_norm: Literal["none", "critic", "both"] = "none"
+    """Which networks have a layer norm before each activation (DroQ, Hiraoka 2022: critic)."""
+
+    agent: ClassVar[str] = "sac"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for a number outside of its range; `train` calls it first."""
+        super().check()
+        for name in ("iteration_steps", "buffer_size", "batch_size", "n_critics"):
+            require(self, name, getattr(self, name) >= 1, "1 or more")
+        for name in ("learning_starts", "weight_decay"):
+            require(self, name, getattr(self, name) >= 0, "0 or more")
+        for name in ("learning_rate", "adam_epsilon"):
+            require(self, name, getattr(self, name) > 0, "more than 0")
+        for name in ("gamma", "tau"):
+            require(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name in ("adam_beta1", "adam_beta2"):
+            require(self, name, 0 <= getattr(self, name) < 1, "0 or more and less than 1")
+        require(self, "replay_ratio", 0 <= self.replay_ratio < float("inf"), "0 or more")
+        if self.temperature != "auto":
+            require(self, "temperature", self.temperature >= 0, "auto, or 0 or more")
+        require(self, "hidden_sizes", min(self.hidden_sizes, default=1) >= 1, "1 or more each")
+
+    @property
+    def whole_steps(self) -> int:
+        """Environment steps until the end of the iteration that `total_steps` falls in."""
+        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
+
+    def learner(self) -> dict[str, Any]:
+        """Return all settings of SAC alone."""
+        return own_settings(self)
+
+    def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
+        """Build the agent, ready to learn in `env`.
+
+        Args:
+            env: the copies of the world.
+            methods: what keeps the agent able to learn, in the order given.
+        """
+        from torch import nn
+
+        from ..agents import SAC
+
+        activations = {
+            "relu": nn.ReLU,
+            "tanh": nn.Tanh,
+            "elu": nn.ELU,
+            "gelu": nn.GELU,
+            "silu": nn.SiLU,
+        }
+        return SAC(
+            "MlpPolicy",
+            env,
+            methods=list(methods),
+            diagnostics=self.diagnostics,
+            iteration_steps=self.iteration_steps,
+            replay_ratio=self.replay_ratio,
+            layer_norm=self.layer_norm,
+            seed=self.seed,
+            device="cpu",
+            buffer_size=self.buffer_size,
+            learning_starts=self.learning_starts,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            gamma=self.gamma,
+            tau=self.tau,
+            ent_coef=self.temperature,
+            target_entropy=self.target_entropy_scale * float(np.prod(env.action_space.shape or 1)),
+            policy_kwargs={
+                "net_arch": list(self.hidden_sizes),
+                "activation_fn": activations[self.activation],
+                "n_critics": self.n_critics,
+                "optimizer_kwargs": {
+                    "betas": (self.adam_beta1, self.adam_beta2),
+                    "eps": self.adam_epsilon,
+                    "weight_decay": self.weight_decay,
+                },
+            },
+        )
