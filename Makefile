@@ -1,17 +1,18 @@
 # Two commands for everybody:   make train    make test
-# For developers:               make check    make slow    make format
+# For developers:               make check    make slow    make bench    make format
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install train test check format lint types slow clean
+.PHONY: help install train test check format lint types slow bench clean
 
 help:
 	@echo "make train   train PPO with continual backprop on Slippery Ant, about three minutes"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types and tests: what CI runs"
 	@echo "make slow    the long tests"
+	@echo "make bench   speed of the worlds on this machine, for an otherwise idle one"
 	@echo "make clean   remove the virtual environment and build output, never runs/"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -43,6 +44,9 @@ format: $(INSTALLED)
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+bench: $(INSTALLED)
+	$(BIN)/python scripts/benchmark.py worlds --output runs/records/benchmark_worlds.jsonl
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
+
+import tyro
 
 from everlearn.training.door import answer
 from everlearn.training.streams import ShowStreams, show_streams
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or 2 for settings that cannot be used.
     """
-    return answer(ShowStreams, show_streams, arguments)
+    return answer(partial(tyro.cli, ShowStreams, args=arguments), show_streams)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import tyro
@@ -24,29 +25,24 @@ def enter(settings_class: type[RunSettings], arguments: Sequence[str] | None = N
     Returns:
         What `answer` says.
     """
-    return answer(settings_class, _train, arguments)
+    return answer(partial(tyro.cli, settings_class, args=arguments), _train)
 
 
-def answer(
-    settings_class: Callable[..., T],
-    work: Callable[[T], None],
-    arguments: Sequence[str] | None = None,
-) -> int:
+def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
     """Read settings from the command line, do the work, and return the exit code.
 
     Settings that cannot be used end in one sentence on standard error; a fault of ours keeps its
     traceback.
 
     Args:
-        settings_class: what the command line sets.
-        work: what to do with it.
-        arguments: the command line without the script's name; by default the real one.
+        read: reads the settings.
+        work: what to do with them.
 
     Returns:
         0 if the work is done, 2 for settings that cannot be used, 130 if interrupted.
     """
     try:
-        work(tyro.cli(settings_class, args=arguments))
+        work(read())
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,0 +1,38 @@
+"""Measure how fast everlearn is on this machine, beside what others offer.
+
+Example:
+    python scripts/benchmark.py worlds
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from tyro.extras import subcommand_cli_from_dict
+
+from everlearn.training.benchmark_worlds import BenchmarkWorlds
+from everlearn.training.door import answer
+
+COMMANDS = {
+    "worlds": BenchmarkWorlds,
+}
+"""Each command's settings, whose `run` does the work."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line says.
+
+    Args:
+        arguments: the command line without the script's name; by default the real one.
+
+    Returns:
+        The exit code: 0, or 2 for settings that cannot be used.
+    """
+    read = partial(subcommand_cli_from_dict, COMMANDS, args=arguments, description=__doc__)
+    return answer(read, lambda settings: settings.run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
