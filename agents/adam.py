@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
@@ -12,16 +11,20 @@ from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
 
+WEIGHTS = ("exp_avg_weight", "exp_avg_sq_weight")
+"""Where the state keeps the running averages' weights, once an element was reset."""
+
 
 @final
 class Adam(Optimizer):
     """`torch.optim.Adam` with `reset`, and bit for bit the same until it is used.
 
     Kingma and Ba, "Adam: A method for stochastic optimization" (2015), Algorithm 1. Elements that
-    were reset count their own steps: with zeroed moments and an old step count, the first step
-    would be (1 - beta1) / sqrt(1 - beta2) times the learning rate, which is 3.16 times for the
-    default betas. The counts lie beside torch's own state, under "element_step", so that the
-    state of either optimizer loads into the other.
+    were reset have their own bias correction: with zeroed moments and an old step count, the
+    first step would be (1 - beta1) / sqrt(1 - beta2) times the learning rate, which is 3.16 times
+    for the default betas. The correction of a running average is the sum of its weights, which
+    follows the same recursion: it lies beside torch's own state, under "exp_avg_weight" and
+    "exp_avg_sq_weight", so that the state of either optimizer loads into the other.
 
     Args:
         params: the parameters, or groups of them, as for every torch optimizer.
@@ -39,9 +42,9 @@ class Adam(Optimizer):
         >>> weight.grad = torch.ones(2, 3)
         >>> _ = adam.step()
         >>> adam.reset(weight, 0)
-        >>> adam.state[weight]["element_step"]
-        tensor([[0., 0., 0.],
-                [1., 1., 1.]])
+        >>> adam.state[weight]["exp_avg_weight"]
+        tensor([[0.0000, 0.0000, 0.0000],
+                [0.1000, 0.1000, 0.1000]])
     """
 
     def __init__(
@@ -91,11 +94,20 @@ class Adam(Optimizer):
         state = self.state.get(parameter)
         if not state:
             return
-        if "element_step" not in state:
-            # The parameter's own type: torch casts to it when a state is loaded.
-            state["element_step"] = torch.full_like(parameter, state["step"].item())
-        for key in ("element_step", "exp_avg", "exp_avg_sq"):
+        if WEIGHTS[0] not in state:
+            steps = state["step"].item()
+            for key, beta in zip(WEIGHTS, self._betas_of(parameter), strict=True):
+                # The parameter's own type: torch casts to it when a state is loaded.
+                state[key] = torch.full_like(parameter, 1 - beta**steps)
+        for key in (*WEIGHTS, "exp_avg", "exp_avg_sq"):
             state[key][index] = 0
+
+    def _betas_of(self, parameter: Tensor) -> tuple[float, float]:
+        return next(
+            group["betas"]
+            for group in self.param_groups
+            if any(member is parameter for member in group["params"])
+        )
 
     def _step_one(self, parameter: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
@@ -111,21 +123,13 @@ class Adam(Optimizer):
             gradient = gradient.add(parameter, alpha=group["weight_decay"])
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        if "element_step" in state:
-            steps = state["element_step"].add_(1)
-            correction2 = _bias_correction(beta2, steps)
-            correction1 = correction2 if beta1 == beta2 else _bias_correction(beta1, steps)
-            denominator = (square / correction2).sqrt_().add_(group["eps"])
-            parameter.addcdiv_(mean / correction1, denominator, value=-group["lr"])
+        if WEIGHTS[0] in state:
+            weight1 = state[WEIGHTS[0]].mul_(beta1).add_(1 - beta1)
+            weight2 = state[WEIGHTS[1]].mul_(beta2).add_(1 - beta2)
+            denominator = (square / weight2).sqrt_().add_(group["eps"])
+            parameter.addcdiv_(mean / weight1, denominator, value=-group["lr"])
         else:
             step = state["step"].item()
             step_size = group["lr"] / (1 - beta1**step)
             denominator = (square.sqrt() / (1 - beta2**step) ** 0.5).add_(group["eps"])
             parameter.addcdiv_(mean, denominator, value=-step_size)
-
-
-def _bias_correction(beta: float, steps: Tensor) -> Tensor:
-    # 1 - beta**steps in a form that keeps all digits for few steps.
-    if beta == 0:
-        return torch.ones_like(steps)
-    return steps.mul(math.log(beta)).expm1_().neg_()

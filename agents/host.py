@@ -92,7 +92,7 @@ class MethodHost(BaseAlgorithm):
                 raise
             self.parts = ()
         self._attach_methods()
-        self._register_hooks()
+        self._connect_methods()
 
     def _attach_methods(self) -> None:
         # Entropy from the system where there is no seed: torch's generators stay as they are.
@@ -105,7 +105,8 @@ class MethodHost(BaseAlgorithm):
             nn.ModuleList(self.methods).load_state_dict(self.method_state)
             self.method_state = {}
 
-    def _register_hooks(self) -> None:
+    def _connect_methods(self) -> None:
+        """See to it that the methods are called; by default through hooks."""
         if not self.methods:
             return
         if any(method.needs_features for method in self.methods):
@@ -181,9 +182,13 @@ class MethodHost(BaseAlgorithm):
         begun = [self._reset_infos[i] for i in ended if self._reset_infos[i] is not known[i]]
         for info in (*infos, *begun):
             if info.get(info_names.BOUNDARY):
+                self._before_change()
                 for method in self.methods:
                     method.on_change(info)
                 return
+
+    def _before_change(self) -> None:
+        """Finish what needs the networks as they are: methods are about to be told of a change."""
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "methods", "parts", "_penalties", "_reset_infos"]

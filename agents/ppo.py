@@ -9,20 +9,24 @@ import numpy as np
 import stable_baselines3
 import torch
 from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError, unknown
+from .backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
 from .diagnostics import diagnose
 from .host import MethodHost
 from .layers import Part, hidden_layers
 from .method import Method
-
-BACKENDS = ("reference",)
-"""How the update can be computed: "reference" is stable-baselines3's own."""
+from .networks import NotPure
+from .ppo_learner import PPOLearner
+from .ppo_rollout import RolloutCollector
+from .ppo_support import why_reference
 
 N_DIAGNOSED = 512
 """Most observations of a rollout that the diagnostics look at."""
@@ -33,16 +37,20 @@ class PPO(MethodHost, stable_baselines3.PPO):
     """stable-baselines3's PPO with methods that keep it able to learn.
 
     Schulman et al., "Proximal policy optimization algorithms" (2017). Everything of
-    `stable_baselines3.PPO` works as it does there, and without methods the agent learns the same,
-    bit for bit. With methods, torch's Adam is replaced by `everlearn.agents.adam.Adam`, which
-    learns the same and can be reset for single units. Each row of the log holds a rollout and
-    the update with it; stable-baselines3's own rows hold the update before it.
+    `stable_baselines3.PPO` works as it does there. With `backend="reference"` and without methods
+    the agent also learns the same, bit for bit; the other back ends compute the same update in
+    another order, several times faster, and draw other random numbers for the same actions' law.
+    What they can't train (images, dictionaries, state-dependent exploration, policies and
+    optimizers of one's own) falls back to the reference, with one line that says so. With methods,
+    torch's Adam is replaced by `everlearn.agents.adam.Adam`, which learns the same and can be
+    reset for single units. Each row of the log holds a rollout and the update with it;
+    stable-baselines3's own rows hold the update before it.
 
     Args:
         policy: as for `stable_baselines3.PPO`, and so are all others but the following.
         env: the world, or its id in gymnasium, or a vector of copies.
         methods: what keeps the agent able to learn; the agent uses its own copies.
-        backend: how the update is computed; "reference" is stable-baselines3's.
+        backend: how the update is computed: one of `everlearn.agents.backends.BACKENDS`.
         diagnostics: whether to log `plasticity/*` each iteration; never changes learning.
 
     Raises:
@@ -87,7 +95,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         _init_setup_model: bool = True,
         *,
         methods: Iterable[Method] = (),
-        backend: str = "reference",
+        backend: str = "auto",
         diagnostics: bool = True,
     ) -> None:
         if backend not in BACKENDS:
@@ -95,6 +103,8 @@ class PPO(MethodHost, stable_baselines3.PPO):
         self.backend = backend
         self.diagnostics = diagnostics
         self._pending_log: int | None = None
+        self._learner: PPOLearner | None = None
+        self._collector: RolloutCollector | None = None
         self._hold_methods(methods)
         super().__init__(
             policy=policy,
@@ -125,9 +135,19 @@ class PPO(MethodHost, stable_baselines3.PPO):
             _init_setup_model=_init_setup_model,
         )
 
+    @property
+    def backend_in_use(self) -> str:
+        """How the update is really computed: "reference", "eager" or "compiled"."""
+        if self._learner is None:
+            return "reference"
+        return "compiled" if self._learner.compiled else "eager"
+
     def train(self) -> None:
         """Update the networks with the rollout, then log the whole iteration."""
-        super().train()
+        if self._learner is None:
+            super().train()
+        else:
+            self._learner.train()
         self._finish_iteration()
         if self.diagnostics and self.parts:
             for tag, value in self._diagnose().items():
@@ -146,6 +166,62 @@ class PPO(MethodHost, stable_baselines3.PPO):
             iteration: number of the iteration in this call of `learn`.
         """
         self._pending_log = iteration
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Fill the rollout buffer with experience.
+
+        Args:
+            env: the copies of the world.
+            callback: called at each step.
+            rollout_buffer: what to fill.
+            n_rollout_steps: steps of each copy.
+
+        Returns:
+            False if the callback ended the rollout.
+        """
+        if self._collector is None:
+            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        return self._collector.collect(env, callback, rollout_buffer, n_rollout_steps)
+
+    def _connect_methods(self) -> None:
+        self._learner = self._collector = None
+        if self.backend != "reference":
+            reason = why_reference(self)
+            if reason is None:
+                try:
+                    self._learner = PPOLearner(self, self.methods, self.parts)
+                except NotPure as error:
+                    reason = str(error)
+            if reason is not None:
+                notify(f"PPO runs on the reference back end ({reason})")
+        if self._learner is None:
+            super()._connect_methods()
+            return
+        self._collector = RolloutCollector(self, self._learner.networks, self._learner.flat)
+        self._penalties = self._learner.penalties
+        self._learner.compiled = self.backend == "compiled" and _can_compile()
+
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
+        prepared = super()._setup_learn(*args, **kwargs)
+        if self._learner is not None and self.backend == "auto":
+            n_minibatches = self.n_steps * self.n_envs / self.batch_size
+            n_iterations = self._total_timesteps / (self.n_steps * self.n_envs)
+            worthwhile = n_iterations * self.n_epochs * n_minibatches >= WORTHWHILE_STEPS
+            self._learner.compiled = worthwhile and _can_compile()
+        return prepared
+
+    def _before_change(self) -> None:
+        if self._collector is not None:
+            self._collector.settle()
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "_learner", "_collector"]
 
     def _optimizer_owners(self) -> Sequence[nn.Module]:
         return [self.policy]
@@ -188,6 +264,13 @@ class PPO(MethodHost, stable_baselines3.PPO):
             policy.predict_values(batch)
 
         return diagnose(self.parts, policy, forward)
+
+
+def _can_compile() -> bool:
+    if find_compiler() is not None:
+        return True
+    notify("no C++ compiler was found (see the variable CXX): PPO runs on the eager back end")
+    return False
 
 
 def _part(

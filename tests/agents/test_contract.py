@@ -97,7 +97,8 @@ def test_every_method_is_here() -> None:
 def test_without_methods_it_is_plain_sb3(
     env: str, own: dict[str, Any], build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
-    plain, ours = build(env=env).learn(4 * 64), build(PPO, env, **own).learn(4 * 64)
+    plain = build(env=env).learn(4 * 64)
+    ours = build(PPO, env, backend="reference", **own).learn(4 * 64)
     assert same(plain.policy, ours.policy)
     assert same_optimizers(plain, ours)
     assert type(ours.policy.optimizer) is torch.optim.Adam
@@ -115,7 +116,8 @@ def test_without_methods_it_is_plain_sb3(
 def test_without_methods_it_is_plain_sb3_in_corners(
     settings: dict[str, Any], build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
-    plain, ours = build(**settings).learn(2 * 64), build(PPO, **settings).learn(2 * 64)
+    plain = build(**settings).learn(2 * 64)
+    ours = build(PPO, backend="reference", **settings).learn(2 * 64)
     assert same(plain.policy, ours.policy)
 
 
@@ -126,7 +128,7 @@ def test_switched_off_it_is_plain_sb3(
 ) -> None:
     method = make_method(name, **(CASES[name].off or {}))
     plain = build(PLAIN[kind], env).learn(4 * 64)
-    ours = build(kind, env, methods=[method]).learn(4 * 64)
+    ours = build(kind, env, methods=[method], backend="reference").learn(4 * 64)
     assert same(plain.policy, ours.policy)
 
 

@@ -123,13 +123,15 @@ def watch_gradients(agent: Any) -> list[list[Tensor | None]]:
 
 @pytest.mark.parametrize("max_grad_norm", [1e9, 0.1])
 def test_penalty_equals_a_term_in_the_loss(build: Callable[..., Any], max_grad_norm: float) -> None:
-    settings, coefficient = {"n_epochs": 1, "batch_size": 64, "vf_coef": 1e-3}, 0.5
+    settings: dict[str, Any] = {"n_epochs": 1, "batch_size": 64, "vf_coef": 1e-3}
+    coefficient = 0.5
     plain = build(**settings, max_grad_norm=1e9)
     start = [parameter.detach().clone() for parameter in plain.policy.parameters()]
     alone = watch_gradients(plain)
     plain.learn(64)
     method = SquaredWeights(coefficient)
-    ours = build(PPO, **settings, max_grad_norm=max_grad_norm, methods=[method])
+    settings |= {"max_grad_norm": max_grad_norm, "backend": "reference"}
+    ours = build(PPO, **settings, methods=[method])
     together = watch_gradients(ours)
     ours.learn(64)
     assert len(alone) == len(together) == 1
@@ -362,7 +364,7 @@ def test_opaque_networks_work_without_methods_only() -> None:
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [
-        ({"backend": "compield"}, "unknown backend 'compield': choose from 'reference'"),
+        ({"backend": "compield"}, "unknown backend 'compield': did you mean 'compiled'?"),
         ({"backend": "refrence"}, "unknown backend 'refrence': did you mean 'reference'?"),
         ({"methods": ["continual-backprop"]}, "a method must be like ContinualBackprop()"),
         ({"methods": [ContinualBackprop]}, "a method must be like ContinualBackprop()"),

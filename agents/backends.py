@@ -1,0 +1,108 @@
+"""How an update is computed: which back ends there are, and how a function is compiled."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, final
+
+import torch
+
+BACKENDS = ("auto", "compiled", "eager", "reference")
+"""How an update can be computed.
+
+"reference" is stable-baselines3's own, bit for bit; "eager" is ours, several times faster;
+"compiled" is ours made into one native function, which takes a compiler and some seconds; "auto"
+is "compiled" where that pays, else "eager".
+"""
+
+WORTHWHILE_STEPS = 30_000
+"""Gradient steps that a run must plan for "auto" to compile.
+
+Compiling takes 10 to 25 s, and saves 0.3 ms a step for two hidden layers of 64 units, 1 ms for 256.
+A number of steps and not a time, so that the same settings always run the same code.
+"""
+
+_log = logging.getLogger("everlearn")
+
+
+def notify(sentence: str) -> None:
+    """Tell the user what is worth one line, through the logger "everlearn".
+
+    Args:
+        sentence: without a full stop.
+    """
+    _log.warning("everlearn: %s", sentence)
+
+
+def find_compiler() -> str | None:
+    """Return the path of the C++ compiler that torch would use, or None.
+
+    It is named by the environment variable CXX; by default it is g++, and clang++ on a Mac.
+    """
+    return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++"))
+
+
+@final
+class Compiled:
+    """A function that is compiled at its first call, and stays as it was where that fails.
+
+    torch keeps what it compiled on disk, so that the next process needs only a part of the time.
+
+    Args:
+        function: of tensors and plain containers of them, whose shapes never change.
+        purpose: what it does: "PPO's update".
+    """
+
+    def __init__(self, function: Callable[..., Any], purpose: str) -> None:
+        self.seconds: float | None = None
+        """How long compiling took; None before the first call."""
+        self._plain = function
+        self._purpose = purpose
+        self._function: Callable[..., Any] = torch.compile(
+            _copy(function), fullgraph=True, dynamic=False
+        )
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call the function."""
+        if self.seconds is None:
+            return self._first(*arguments)
+        return self._function(*arguments)
+
+    def _first(self, *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            result = self._function(*arguments)
+        except Exception as error:
+            # Whatever a compiler can stumble over; an error of the function itself comes again.
+            reason = str(error).strip().splitlines()[:1]
+            notify(f"{self._purpose} can't be compiled ({type(error).__name__}: {reason}); eager")
+            self._function = self._plain
+            result = self._plain(*arguments)
+        else:
+            notify(f"compiled {self._purpose} in {time.perf_counter() - started:.1f} s")
+        self.seconds = time.perf_counter() - started
+        return result
+
+
+def _copy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function with code of its own.
+
+    torch counts how often a piece of code was compiled and gives up at the eighth time; agents of
+    other settings, in the same process, are other functions.
+    """
+    assert isinstance(function, FunctionType)
+    copy = FunctionType(
+        function.__code__.replace(),
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
