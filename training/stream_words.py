@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,16 @@ def in_words(thing: Any) -> str:
     if isinstance(thing, bool) or not isinstance(thing, (int, float)):
         return str(thing)
     return f"{thing:,}" if isinstance(thing, int) else f"{thing:.4g}"
+
+
+def first_line(builder: Callable[..., Any]) -> str:
+    """Return the first line of a docstring."""
+    return (inspect.getdoc(builder) or "").partition("\n")[0]
+
+
+def description(builder: Callable[..., Any]) -> str:
+    """Return a docstring without its sections."""
+    return (inspect.getdoc(builder) or "").partition("\nArgs:")[0].strip()
 
 
 def worlds_in_words(stream: Stream) -> str:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -121,29 +121,22 @@ def read_stream(text: str) -> Stream:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(f"cannot read the stream {text}: {reason}") from error
-    _require_known(stream)
+    _require_worlds(stream)
     return stream
 
 
-def _require_known(stream: Stream) -> None:
-    """Refuse knobs and worlds that there are not."""
+def _require_worlds(stream: Stream) -> None:
+    """Refuse worlds that there are not."""
     import gymnasium
 
-    from ..wrappers.interface import find_interface_knob
-    from ..wrappers.knobs import find_knob
-    from ..wrappers.observe_context import TASK
-
-    for knob in stream.knobs:
-        if knob != TASK and find_interface_knob(knob) is None:
-            find_knob(knob)
     strange = [world for world in stream.worlds if world not in gymnasium.registry]
-    if strange:
-        import envpool
+    if not strange:
+        return
+    import envpool
 
-        known = envpool.list_all_envs()
-        for world in strange:
-            if world not in known:
-                raise unknown("world", world, [*known, *gymnasium.registry])
+    for world in strange:
+        if world not in envpool.list_all_envs():
+            raise unknown("world", world, [*envpool.list_all_envs(), *gymnasium.registry])
 
 
 def _list_streams() -> None:
@@ -154,14 +147,9 @@ def _list_streams() -> None:
     for name, builder in CATALOGUE.items():
         stream = builder()
         told = (words.changes_in_words, words.worlds_in_words, words.observed_in_words)
-        rows.append([name, first_line(builder), *(tell(stream) for tell in told)])
+        rows.append([name, words.first_line(builder), *(tell(stream) for tell in told)])
     columns = ["stream", "what it is", "what changes when", "worlds", "the agent sees"]
     print_table(columns, rows, whole=["stream"])
-
-
-def first_line(builder: Callable[..., Any]) -> str:
-    """Return the first line of a docstring."""
-    return (inspect.getdoc(builder) or "").partition("\n")[0]
 
 
 def _print_stream(stream: Stream) -> None:
@@ -172,7 +160,7 @@ def _print_stream(stream: Stream) -> None:
     print(f"{stream.name}, hash {stream.hash()}")
     builder = CATALOGUE.get(stream.name)
     if builder is not None:
-        print(first_line(builder))
+        print(words.description(builder))
     print(f"\nworlds: {', '.join(stream.worlds)}")
     for change in stream.changes:
         print(f"{change.knob}: {words.law_in_words(change)}; {words.schedule_in_words(change)}")
