@@ -79,7 +79,7 @@ def _make_one(
     stream: Stream, world: str, num_envs: int, backend: Backend, render_mode: str | None
 ) -> VectorEnv:
     if backend == "auto":
-        backend = _choose(world, render_mode)
+        backend = choose_backend(world, render_mode)
     if backend == "gymnasium":
         if not _in_gymnasium(world):
             raise unknown("world of gymnasium", world, gymnasium.registry)
@@ -99,7 +99,13 @@ def _make_one(
     return EnvPoolWorlds(world, num_envs, inside, **stream.world_settings)
 
 
-def _choose(world: str, render_mode: str | None) -> Backend:
+def choose_backend(world: str, render_mode: str | None = None) -> Backend:
+    """Return what steps a world where nothing was asked for.
+
+    Args:
+        world: its id.
+        render_mode: gymnasium's render mode.
+    """
     from .native_mujoco import native_worlds
 
     if render_mode is None and world in native_worlds():

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvObs, VecEnvStepReturn
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.info import TRUTH
+from ..wrappers.vector_non_stationary import VectorNonStationary
+from .world_state import get_worlds_state, set_worlds_state, worlds_keep_state
 
 
 class StreamVecEnv(VecEnv):
@@ -78,6 +80,57 @@ class StreamVecEnv(VecEnv):
         self._lengths[dones] = 0
         return observations, rewards.astype(np.float32), dones, infos
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether `set_state` brings the worlds back, and not only the clocks of the stream."""
+        return worlds_keep_state(self._env.unwrapped)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the state of the stream and of its worlds, as plain data, between two steps.
+
+        Worlds that keep no state are None in it.
+        """
+        stream = self._stream()
+        return {
+            "stream": None if stream is None else stream.engine.get_state(),
+            "worlds": get_worlds_state(self._env.unwrapped),
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `get_state` returned; `reset_infos` tell where the stream stands.
+
+        Where the worlds keep no state, `begin_anew` must follow.
+
+        Args:
+            state: of worlds that were made in the same way.
+        """
+        stream = self._stream()
+        if stream is not None:
+            stream.engine.set_state(state["stream"])
+            self.reset_infos = self._infos(stream.engine.truth())
+        if state["worlds"] is not None:
+            set_worlds_state(self._env.unwrapped, state["worlds"])
+        self._returns[:] = state["returns"]
+        self._lengths[:] = state["lengths"]
+        self._reset_seeds()
+
+    def begin_anew(self, seed: int) -> VecEnvObs:
+        """Begin an episode in every copy with worlds seeded anew; the stream's clocks go on.
+
+        What was left of the episodes in progress is dropped.
+
+        Args:
+            seed: decides all that the worlds draw from now on.
+
+        Returns:
+            The first observations.
+        """
+        self._env.unwrapped.reset(seed=seed)
+        self._reset_seeds()
+        return self.reset()
+
     def close(self) -> None:
         """Close the worlds."""
         self._env.close()
@@ -117,6 +170,13 @@ class StreamVecEnv(VecEnv):
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """Answer yes for SB3's `Monitor`, whose work is done here."""
         return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
+
+    def _stream(self) -> VectorNonStationary | None:
+        """Find the layer that has the clocks."""
+        env: Any = self._env
+        while isinstance(env, VectorWrapper) and not isinstance(env, VectorNonStationary):
+            env = env.env
+        return env if isinstance(env, VectorNonStationary) else None
 
     def _singles(self) -> Sequence[Any] | None:
         world = self._env.unwrapped

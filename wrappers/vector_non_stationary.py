@@ -76,6 +76,11 @@ class VectorNonStationary(VectorWrapper):
             self.observation_space = batch_space(self.single_observation_space, env.num_envs)
 
     @property
+    def engine(self) -> Engine:
+        """What does the changing; its state is the stream's, without that of the worlds."""
+        return self._engine
+
+    @property
     def clock(self) -> int:
         """Environment steps of all copies since this life began."""
         return 0 if self._engine.clockwork is None else self._engine.clockwork.clock
