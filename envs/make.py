@@ -14,6 +14,7 @@ from ..wrappers.non_stationary import NonStationary
 from ..wrappers.observe_context import ObserveContext, VectorObserveContext
 from ..wrappers.settings import convert_settings, split_settings
 from ..wrappers.vector_non_stationary import VectorNonStationary
+from ..wrappers.vector_normalize import VectorNormalize
 from .backends import Backend, make_scalar_world, make_worlds
 from .catalogue import CATALOGUE
 from .stream import Stream
@@ -132,6 +133,7 @@ def make_vec_env(
     seed: int | None = None,
     backend: Backend = "auto",
     training: bool = True,
+    normalize: bool = False,
     **settings: Any,
 ) -> VecEnv:
     """Make a stream's worlds for stable-baselines3.
@@ -142,6 +144,8 @@ def make_vec_env(
         seed: decides what the changes draw, and how the worlds' episodes begin.
         backend: what steps the worlds, see `everlearn.envs.backends`.
         training: False withholds labels that the learner gets in training only.
+        normalize: whether to scale observations and rewards, see `VectorNormalize`; the returns
+            that `info["episode"]` tells are unscaled in any case.
         **settings: settings of the stream, by name.
 
     Returns:
@@ -156,7 +160,7 @@ def make_vec_env(
     from .vec_env import StreamVecEnv
 
     worlds = make_vector_env(stream, n_envs, backend, training=training, **settings)
-    return StreamVecEnv(worlds, seed)
+    return StreamVecEnv(VectorNormalize(worlds) if normalize else worlds, seed)
 
 
 def _labelled(stream: Stream, training: bool) -> bool:

@@ -13,6 +13,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvObs, Vec
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.info import TRUTH
+from ..wrappers.vector_normalize import RAW_REWARD
 from ..wrappers.vector_non_stationary import VectorNonStationary
 from .world_state import get_worlds_state, set_worlds_state, worlds_keep_state
 
@@ -62,7 +63,7 @@ class StreamVecEnv(VecEnv):
         """Take the step."""
         observations, rewards, terminated, truncated, info = self._env.step(self._actions)
         dones = terminated | truncated
-        self._returns += rewards
+        self._returns += info.get(RAW_REWARD, rewards)
         self._lengths += 1
         final_observations = info.pop("final_obs", None)
         infos = self._infos(info)

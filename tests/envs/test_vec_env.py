@@ -139,3 +139,20 @@ def test_unknown_back_ends_and_no_copies_are_refused() -> None:
         make_vec_env(ANT, backend="envpol")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="at least 1"):
         make_vec_env(ANT, n_envs=0)
+
+
+def test_normalized_worlds_tell_unscaled_returns() -> None:
+    told = []
+    for normalize in (False, True):
+        venv = make_vec_env(ANT, n_envs=2, seed=0, normalize=normalize)
+        venv.reset()
+        episodes = []
+        for action in np.random.default_rng(0).uniform(-1, 1, size=(150, 2, 8)):
+            _, _, _, infos = venv.step(action)
+            episodes += [info["episode"]["r"] for info in infos if "episode" in info]
+        told.append(episodes)
+        bounded = float(venv.observation_space.high.max()) == 10.0  # type: ignore[attr-defined]
+        assert bounded == normalize
+        venv.close()
+    assert told[0] == told[1]
+    assert told[0]
