@@ -64,8 +64,10 @@ class RolloutCollector:
             False if the callback ended the rollout.
         """
         agent, buffer = self._agent, rollout_buffer
-        self._begin(buffer, n_rollout_steps)
+        self._begin(buffer)
         callback.on_rollout_start()
+        # After the callback, which may save the generators for another agent to go on here.
+        self._draw_noise(buffer, n_rollout_steps)
         new_obs: Any = agent._last_obs
         dones: Any = agent._last_episode_starts
         for n_steps in range(n_rollout_steps):
@@ -110,7 +112,7 @@ class RolloutCollector:
             buffer.rewards[list(steps), list(envs)] += self._agent.gamma * values
             self._cut_off.clear()
 
-    def _begin(self, buffer: RolloutBuffer, n_steps: int) -> None:
+    def _begin(self, buffer: RolloutBuffer) -> None:
         agent = self._agent
         assert agent._last_obs is not None, "the world was not reset"
         agent.policy.set_training_mode(False)
@@ -119,9 +121,11 @@ class RolloutCollector:
         self._outputs.clear()
         self._cut_off.clear()
         self._n_settled = 0
+
+    def _draw_noise(self, buffer: RolloutBuffer, n_steps: int) -> None:
         dtype = self._flat.values.dtype
         if self._networks.log_std is None:
-            n_actions = int(agent.action_space.n)  # type: ignore[attr-defined]
+            n_actions = int(self._agent.action_space.n)  # type: ignore[attr-defined]
             shape = (n_steps, buffer.n_envs, n_actions)
             # Gumbel's law: the largest of logits with such noise has the softmax's probabilities.
             self._noise = torch.empty(shape, dtype=dtype).exponential_().log_().neg_()

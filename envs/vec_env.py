@@ -11,10 +11,11 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrap
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvObs, VecEnvStepReturn
 
+from ..wrappers.engine import Engine
 from ..wrappers.errors import SettingsError
 from ..wrappers.info import TRUTH
-from ..wrappers.vector_normalize import RAW_REWARD
 from ..wrappers.vector_non_stationary import VectorNonStationary
+from ..wrappers.vector_normalize import RAW_REWARD
 from .world_state import get_worlds_state, set_worlds_state, worlds_keep_state
 
 
@@ -91,9 +92,8 @@ class StreamVecEnv(VecEnv):
 
         Worlds that keep no state are None in it.
         """
-        stream = self._stream()
         return {
-            "stream": None if stream is None else stream.engine.get_state(),
+            "layers": [layer.get_state() for layer in self._layers()],
             "worlds": get_worlds_state(self._env.unwrapped),
             "returns": self._returns.copy(),
             "lengths": self._lengths.copy(),
@@ -102,35 +102,31 @@ class StreamVecEnv(VecEnv):
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from what `get_state` returned; `reset_infos` tell where the stream stands.
 
-        Where the worlds keep no state, `begin_anew` must follow.
+        Where the worlds keep no state, `prepare_anew` must follow.
 
         Args:
             state: of worlds that were made in the same way.
         """
-        stream = self._stream()
-        if stream is not None:
-            stream.engine.set_state(state["stream"])
-            self.reset_infos = self._infos(stream.engine.truth())
+        for layer, own in zip(self._layers(), state["layers"], strict=True):
+            layer.set_state(own)
+            if isinstance(layer, Engine):
+                self.reset_infos = self._infos(layer.truth())
         if state["worlds"] is not None:
             set_worlds_state(self._env.unwrapped, state["worlds"])
         self._returns[:] = state["returns"]
         self._lengths[:] = state["lengths"]
         self._reset_seeds()
 
-    def begin_anew(self, seed: int) -> VecEnvObs:
-        """Begin an episode in every copy with worlds seeded anew; the stream's clocks go on.
+    def prepare_anew(self, seed: int) -> None:
+        """Seed the worlds anew for the `reset` that must follow; the stream's clocks go on.
 
         What was left of the episodes in progress is dropped.
 
         Args:
             seed: decides all that the worlds draw from now on.
-
-        Returns:
-            The first observations.
         """
         self._env.unwrapped.reset(seed=seed)
         self._reset_seeds()
-        return self.reset()
 
     def close(self) -> None:
         """Close the worlds."""
@@ -172,12 +168,18 @@ class StreamVecEnv(VecEnv):
         """Answer yes for SB3's `Monitor`, whose work is done here."""
         return [issubclass(wrapper_class, Monitor) for _ in self._get_indices(indices)]
 
-    def _stream(self) -> VectorNonStationary | None:
-        """Find the layer that has the clocks."""
+    def _layers(self) -> list[Any]:
+        """List what remembers anything between the agent and the worlds, the outermost first."""
+        layers: list[Any] = []
         env: Any = self._env
-        while isinstance(env, VectorWrapper) and not isinstance(env, VectorNonStationary):
+        while isinstance(env, VectorWrapper):
+            if isinstance(env, VectorNonStationary):
+                layers.append(env.engine)
+            # Asked of the class: a wrapper passes on what the worlds inside it have.
+            elif hasattr(type(env), "get_state"):
+                layers.append(env)
             env = env.env
-        return env if isinstance(env, VectorNonStationary) else None
+        return layers
 
     def _singles(self) -> Sequence[Any] | None:
         world = self._env.unwrapped
