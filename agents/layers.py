@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -48,6 +48,17 @@ class HiddenLayer:
         return self.outgoing[0].in_features
 
 
+@final
+class Units(NamedTuple):
+    """What can be measured of one layer of units after a gradient step."""
+
+    features: Tensor
+    """Their outputs in the minibatch, before the step, of shape (batch, width)."""
+
+    outgoing: tuple[Tensor, ...]
+    """The weights that read them, after the step, each of shape (outputs, width)."""
+
+
 @runtime_checkable
 class _Resettable(Protocol):
     def reset(self, parameter: Tensor, index: Any) -> None: ...
@@ -72,6 +83,23 @@ class Part:
 
     optimizer: Optimizer
     """The optimizer of these parameters, and possibly of others."""
+
+    observed: bool = False
+    """Whether the update itself calls the methods' `observe`."""
+
+    def units(self) -> list[Units]:
+        """Return the hidden layers as observers see them.
+
+        Raises:
+            RuntimeError: no training batch was kept.
+        """
+        units: list[Units] = []
+        for layer in self.hidden:
+            if layer.features is None:
+                raise RuntimeError(f"no training batch of the {self.name} was kept")
+            weights = tuple(outgoing.weight for outgoing in layer.outgoing)
+            units.append(Units(layer.features, weights))
+        return units
 
     def reset_optimizer(self, parameter: Tensor, index: Any) -> None:
         """Let the optimizer forget what it knows of some elements of a parameter.

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.settings import convert_settings
-from .layers import Part
+from .layers import Part, Units
 
 
 class Method(nn.Module):
@@ -21,7 +21,7 @@ class Method(nn.Module):
     A method is a `@dataclass(eq=False, repr=False)` whose fields are its settings: plain data,
     each followed by a docstring of one line that names its source. Its state is buffers, registered
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
-    overriding some of `attach`, `network`, `optimizer`, `penalty`, `after_step`,
+    overriding some of `attach`, `network`, `optimizer`, `penalty`, `observe`, `after_step`,
     `after_iteration` and `on_change`; all of them do nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
@@ -43,7 +43,10 @@ class Method(nn.Module):
     """What users call it: "continual-backprop"."""
 
     needs_features: ClassVar[bool] = False
-    """Whether the hidden layers' `features` are to be kept for it."""
+    """Whether the hidden layers' `features` are to be kept for its `after_step`."""
+
+    needs_gradients: ClassVar[bool] = False
+    """Whether the parameters' `grad`, clipped, is to be kept for its `after_step`."""
 
     generator: torch.Generator | None
     """The source of all its randomness; None unless `attach` makes one."""
@@ -135,6 +138,19 @@ class Method(nn.Module):
             A scalar. Its gradient is clipped together with the gradient of the loss.
         """
         return None
+
+    def observe(self, name: str, layers: Sequence[Units]) -> None:
+        """Measure a network's units after a gradient step, as a part of the update itself.
+
+        Some back ends compile it into the update, where it costs next to nothing: it may do
+        arithmetic of tensors of fixed shapes with the arguments and its own buffers, and change
+        these in place, but neither draw random numbers nor depend on a tensor's value otherwise.
+        Where `part.observed` is False nobody calls it but the method itself, in `after_step`.
+
+        Args:
+            name: the part's.
+            layers: its hidden layers, from the input to the output.
+        """
 
     def after_step(self, part: Part) -> None:
         """Act after a gradient step; gradients are off.

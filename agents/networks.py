@@ -219,6 +219,11 @@ class Chain:
         reads = [i for i, step in enumerate(self.steps) if isinstance(step, Affine)]
         return [trace[i] for i in reads[1:]]
 
+    @property
+    def readers(self) -> list[int]:
+        """Positions of the weights that read each layer of hidden units."""
+        return [step.weight for step in self.steps if isinstance(step, Affine)][1:]
+
 
 def make_chain(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Chain:
     """Write modules as a chain.

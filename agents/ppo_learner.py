@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, final
 
 import numpy as np
 import stable_baselines3
 import torch
-from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
@@ -16,11 +16,10 @@ from .backends import Compiled
 from .layers import Part
 from .method import Method
 from .parameters import FlatParameters
-from .ppo_loss import Batch
-from .ppo_update import Scales, Statistics, Update, write_actor_critic
+from .ppo_batches import Columns, shuffle
+from .ppo_update import Features, Scales, Statistics, Update, write_actor_critic
 
-BUFFER_FIELDS = ("observations", "actions", "values", "log_probs", "advantages", "returns")
-"""What stable-baselines3's rollout buffer calls the fields of `Batch`, in the same order."""
+APPROX_KL = Statistics._fields.index("approx_kl")
 
 
 @final
@@ -44,24 +43,24 @@ class PPOLearner:
         self.compiled = False
         """Whether to compile the update; may be changed between iterations."""
         self.networks = write_actor_critic(agent.policy)
-        acting = [m for m in methods if type(m).after_step is not Method.after_step]
+        acting = _overriding("after_step", methods)
         self.flat = FlatParameters(
             list(agent.policy.parameters()), agent.policy.optimizer, elementwise=bool(acting)
         )
         self.penalties: list[Tensor] = []
         """The penalties of the gradient steps since somebody last cleared the list."""
         self._agent = agent
+        self._parts = parts
         self._after_step = [(method, part) for method in acting for part in parts]
-        self._penalized = [
-            (method, part)
-            for method in methods
-            if type(method).penalty is not Method.penalty
-            for part in parts
-        ]
-        keeps_features = any(method.needs_features for method in methods)
-        self._watched = [layer for part in parts for layer in part.hidden if keeps_features]
+        penalizing = _overriding("penalty", methods)
+        self._penalized = [(method, part) for method in penalizing for part in parts]
+        self._observers = tuple(_overriding("observe", methods))
+        self._watches = any(m.needs_features and m not in self._observers for m in methods)
+        self._exposes = any(method.needs_gradients for method in methods)
+        for part in parts:
+            part.observed = True
         self._update: Update | None = None
-        self._functions: dict[str, Compiled] = {}
+        self._functions = SimpleNamespace()
 
     @torch.no_grad()
     def train(self) -> None:
@@ -70,46 +69,54 @@ class PPOLearner:
         agent.policy.set_training_mode(True)
         agent._update_learning_rate(agent.policy.optimizer)
         self.flat.adopt()
-        self._prepare()
+        update = self._prepare()
+        rollout = update.columns.pack(agent.rollout_buffer, self.flat.values.dtype)
         scales = self._scales()
-        rollout = take_rollout(agent.rollout_buffer, self.flat.values.dtype)
-        # Like stable-baselines3's, the KL divergence that is logged is the last epoch's.
+        numbers = self._number_steps(scales)
+        # As with stable-baselines3, the KL divergence that is logged is the last epoch's.
         epochs: list[list[Tensor]] = []
         n_steps = 0
-        stopped = False
         for epoch in range(agent.n_epochs):
             epochs.append([])
-            for batch in shuffle(rollout, agent.batch_size):
-                epochs[-1].append(self._step(batch, scales, n_steps))
-                stopped = agent.target_kl is not None and bool(epochs[-1][-1][-1])
-                if stopped:
+            for rows in shuffle(rollout, agent.batch_size):
+                statistics, stepped = self._step(rows, next(numbers))
+                epochs[-1].append(statistics)
+                n_steps += stepped
+                if not stepped:
                     break
-                n_steps += 1
             agent._n_updates += 1
-            if stopped:
+            if not stepped:
                 if agent.verbose >= 1:
-                    kl = Statistics(*epochs[-1][-1].tolist()).approx_kl
+                    kl = statistics[APPROX_KL].item()
                     print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
                 break
         self.flat.count(n_steps)
         self._log(epochs, scales)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Update:
         agent, group = self._agent, self.flat.optimizer.param_groups[0]
         update = Update(
             networks=self.networks,
+            columns=Columns(
+                inputs=int(np.prod(agent.rollout_buffer.obs_shape)),
+                dimensions=agent.rollout_buffer.action_dim,
+                discrete=self.networks.log_std is None,
+            ),
             shapes=tuple(self.flat.shapes),
             betas=group["betas"],
             eps=group["eps"],
             weight_decay=group["weight_decay"],
             normalize_advantage=agent.normalize_advantage,
             clip_values=agent.clip_range_vf is not None,
-            early_stop=agent.target_kl is not None,
+            keeps_features=self._watches,
+            observers=self._observers,
         )
-        if update == self._update:
-            return
-        self._update = update
-        self._functions = _compile(update)
+        if update != self._update:
+            self._update = update
+            self._functions = _compile(update)
+        if self._exposes:
+            self.flat.expose_gradient()
+        return update
 
     def _scales(self) -> Scales:
         agent = self._agent
@@ -123,36 +130,36 @@ class PPOLearner:
             entropy_coefficient=agent.ent_coef,
             value_coefficient=agent.vf_coef,
             max_grad_norm=agent.max_grad_norm,
-            kl_limit=float("inf") if agent.target_kl is None else 1.5 * agent.target_kl,
             mean_weight=1.0,
             square_weight=1.0,
         )
 
-    def _step(self, batch: Batch, scales: Scales, n_before: int) -> Tensor:
-        update, flat = self._update, self.flat
-        assert update is not None
-        beta1, beta2 = update.betas
-        n_steps = flat.steps + n_before + 1
-        scales = scales._replace(mean_weight=1 - beta1**n_steps, square_weight=1 - beta2**n_steps)
-        step: Any = update.step
-        gradient: Any = update.gradient
-        apply: Any = update.apply
+    def _number_steps(self, scales: Scales) -> Iterator[Scales]:
+        beta1, beta2 = self.flat.optimizer.param_groups[0]["betas"]
+        n_steps = self.flat.steps
+        while True:
+            n_steps += 1
+            yield scales._replace(mean_weight=1 - beta1**n_steps, square_weight=1 - beta2**n_steps)
+
+    def _step(self, rows: Tensor, scales: Scales) -> tuple[Tensor, bool]:
+        """Return the statistics, and whether a gradient step was made."""
+        flat, agent = self.flat, self._agent
+        functions: Any = self._update
         numbers: Any = scales
         # A last smaller minibatch is not worth a graph of its own.
-        if self.compiled and len(batch.actions) == self._agent.batch_size:
-            numbers = torch.tensor(scales, dtype=flat.values.dtype)
-            step, gradient, apply = (self._functions[n] for n in ("step", "gradient", "apply"))
-        if not self._penalized:
-            statistics, features = step(flat.values, flat.memory, batch, numbers)
+        if self.compiled and len(rows) == agent.batch_size:
+            functions, numbers = self._functions, torch.tensor(scales, dtype=flat.values.dtype)
+        if not (self._penalized or self._exposes or agent.target_kl is not None):
+            statistics, features = functions.step(flat.values, flat.memory, rows, numbers)
         else:
-            whole, statistics, features = gradient(flat.values, batch, numbers)
-            if not (update.early_stop and statistics[-1]):
-                flat.gradient.copy_(whole)
-                self._add_penalties()
-                apply(flat.values, flat.memory, flat.gradient, numbers, statistics[-1])
-        if not (update.early_stop and statistics[-1]):
-            self._act(features)
-        return statistics
+            gradient, statistics, features = functions.gradient(flat.values, rows, numbers)
+            if agent.target_kl is not None and statistics[APPROX_KL] > 1.5 * agent.target_kl:
+                return statistics, False
+            flat.gradient.copy_(gradient)
+            self._add_penalties()
+            functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
+        self._act(features)
+        return statistics, True
 
     def _add_penalties(self) -> None:
         with torch.enable_grad():
@@ -172,9 +179,11 @@ class PPOLearner:
             if gradient is not None:
                 view.add_(gradient)
 
-    def _act(self, features: list[Tensor]) -> None:
-        for layer, feature in zip(self._watched, features, strict=False):
-            layer.features = feature
+    def _act(self, features: Features) -> None:
+        if self._watches:
+            for part in self._parts:
+                for layer, outputs in zip(part.hidden, features[part.name], strict=True):
+                    layer.features = outputs
         for method, part in self._after_step:
             method.after_step(part)
 
@@ -200,56 +209,24 @@ class PPOLearner:
             record("train/clip_range_vf", scales.clip_range_vf)
 
 
-def _compile(update: Update) -> dict[str, Compiled]:
-    """Return an update's functions, which take their scales as one tensor."""
-
-    def step(values: Any, memory: Any, batch: Any, numbers: Tensor) -> Any:
-        return update.step(values, memory, batch, Scales(*numbers.unbind()))
-
-    def gradient(values: Any, batch: Any, numbers: Tensor) -> Any:
-        return update.gradient(values, batch, Scales(*numbers.unbind()))
-
-    def apply(values: Any, memory: Any, flat: Any, numbers: Tensor, stopped: Any) -> Any:
-        return update.apply(values, memory, flat, Scales(*numbers.unbind()), stopped)
-
-    return {
-        "step": Compiled(step, "PPO's update"),
-        "gradient": Compiled(gradient, "PPO's gradient"),
-        "apply": Compiled(apply, "PPO's optimizer"),
-    }
+def _overriding(seam: str, methods: Sequence[Method]) -> list[Method]:
+    return [m for m in methods if getattr(type(m), seam) is not getattr(Method, seam)]
 
 
-def take_rollout(buffer: RolloutBuffer, dtype: torch.dtype) -> Batch:
-    """Return a whole rollout, copy after copy of the world, as stable-baselines3 orders it.
+def _compile(update: Update) -> SimpleNamespace:
+    """Return an update's functions, compiled, which take their scales as one tensor."""
 
-    Args:
-        buffer: a full one; its fields are flattened in place, as `RolloutBuffer.get` does.
-        dtype: what numbers are to be; the integers of discrete actions stay as they are.
-    """
-    if not buffer.generator_ready:
-        for name in BUFFER_FIELDS:
-            setattr(buffer, name, buffer.swap_and_flatten(getattr(buffer, name)))
-        buffer.generator_ready = True
-    observations, actions, *rest = (
-        torch.as_tensor(getattr(buffer, name)) for name in BUFFER_FIELDS
+    def step(values: Any, memory: Any, rows: Any, numbers: Tensor) -> Any:
+        return update.step(values, memory, rows, Scales(*numbers.unbind()))
+
+    def gradient(values: Any, rows: Any, numbers: Tensor) -> Any:
+        return update.gradient(values, rows, Scales(*numbers.unbind()))
+
+    def apply(values: Any, memory: Any, flat: Any, numbers: Tensor, features: Any) -> Any:
+        return update.apply(values, memory, flat, Scales(*numbers.unbind()), features)
+
+    return SimpleNamespace(
+        step=Compiled(step, "PPO's update"),
+        gradient=Compiled(gradient, "PPO's gradient"),
+        apply=Compiled(apply, "PPO's optimizer"),
     )
-    actions = actions.to(dtype) if actions.is_floating_point() else actions.long().flatten()
-    return Batch(
-        observations.flatten(start_dim=1).to(dtype),
-        actions,
-        *(column.flatten().to(dtype) for column in rest),
-    )
-
-
-def shuffle(rollout: Batch, batch_size: int) -> Iterator[Batch]:
-    """Yield the minibatches of one epoch, those that stable-baselines3 would.
-
-    Args:
-        rollout: all transitions.
-        batch_size: transitions in a minibatch; the last may have fewer.
-    """
-    order = torch.from_numpy(np.random.permutation(len(rollout.actions)))
-    # One gather for the whole epoch: a minibatch is then a slice.
-    columns = [column[order].split(batch_size) for column in rollout]
-    for minibatch in zip(*columns, strict=True):
-        yield Batch(*minibatch)

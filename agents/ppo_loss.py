@@ -14,34 +14,13 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
+from .ppo_batches import Batch
+
 Scale = Any
 """A number that may change between gradient steps: a float, or a scalar tensor in compiled code.
 
 Torch takes either everywhere, but some of its annotations take no union of both.
 """
-
-
-@final
-class Batch(NamedTuple):
-    """Transitions of a rollout."""
-
-    observations: Tensor
-    """Of shape (batch, inputs)."""
-
-    actions: Tensor
-    """Of shape (batch, dimensions), or integers of shape (batch,)."""
-
-    old_values: Tensor
-    """The critic's values at the time of acting, of shape (batch,)."""
-
-    old_log_probs: Tensor
-    """Logarithms of the actions' probabilities at the time of acting, of shape (batch,)."""
-
-    advantages: Tensor
-    """Generalised advantage estimates, of shape (batch,)."""
-
-    returns: Tensor
-    """The critic's targets, of shape (batch,)."""
 
 
 @final

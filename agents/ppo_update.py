@@ -5,7 +5,7 @@ Every back end runs what is described here: as it stands, or compiled into one f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -14,9 +14,15 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from .adam import WEIGHTS
+from .layers import Units
+from .method import Method
 from .networks import Chain, Gradients, Parameters, make_chain
 from .parameters import MOMENTS
-from .ppo_loss import Batch, Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
+from .ppo_batches import Columns
+from .ppo_loss import Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
+
+Features = dict[str, list[Tensor]]
+"""The outputs of each network's hidden units, each of shape (batch, width); or nothing."""
 
 
 @final
@@ -29,7 +35,6 @@ class Scales(NamedTuple):
     entropy_coefficient: Scale
     value_coefficient: Scale
     max_grad_norm: Scale
-    kl_limit: Scale
     mean_weight: Scale
     """1 - beta1**steps, Adam's bias correction where no element was reset."""
     square_weight: Scale
@@ -46,8 +51,6 @@ class Statistics(NamedTuple):
     entropy_loss: float | Tensor
     approx_kl: float | Tensor
     clip_fraction: float | Tensor
-    stopped: float | Tensor
-    """1 where the step was not made, because `approx_kl` exceeds its limit; else 0."""
 
 
 @final
@@ -71,6 +74,22 @@ class ActorCritic:
         if self.log_std is None:
             return categorical(outputs, actions)
         return gaussian(outputs, parameters[self.log_std], actions)
+
+    def units(self, parameters: Parameters, features: Features) -> dict[str, list[Units]]:
+        """Return each network's hidden layers as observers see them.
+
+        Args:
+            parameters: all of the agent's.
+            features: the hidden units' outputs.
+        """
+        chains = {"actor": self.actor, "critic": self.critic}
+        return {
+            name: [
+                Units(outputs, (parameters[reader],))
+                for outputs, reader in zip(features[name], chain.readers, strict=True)
+            ]
+            for name, chain in chains.items()
+        }
 
 
 def write_actor_critic(policy: ActorCriticPolicy) -> ActorCritic:
@@ -98,6 +117,8 @@ class Update:
     """What stays the same from step to step."""
 
     networks: ActorCritic
+    columns: Columns
+    """How minibatches are packed."""
     shapes: tuple[torch.Size, ...]
     """The parameters' shapes."""
     betas: tuple[float, float]
@@ -105,40 +126,44 @@ class Update:
     weight_decay: float
     normalize_advantage: bool
     clip_values: bool
-    early_stop: bool
+    keeps_features: bool
+    """Whether somebody else wants to know the hidden units' outputs."""
+    observers: tuple[Method, ...]
+    """The methods whose `observe` takes part."""
 
     def step(
-        self, values: Tensor, memory: Mapping[str, Tensor], batch: Batch, scales: Scales
-    ) -> tuple[Tensor, list[Tensor]]:
+        self, values: Tensor, memory: Mapping[str, Tensor], rows: Tensor, scales: Scales
+    ) -> tuple[Tensor, Features]:
         """Make one gradient step.
 
         Args:
             values: all parameters in one flat tensor, changed in place.
             memory: Adam's state in flat tensors, changed in place.
-            batch: the transitions.
+            rows: the transitions, packed.
             scales: the numbers of this step.
 
         Returns:
-            `Statistics` as one tensor, and the hidden units' outputs, the actor's first.
+            `Statistics` as one tensor, and the hidden units' outputs.
         """
-        gradient, statistics, features = self.gradient(values, batch, scales)
-        self.apply(values, memory, gradient, scales, statistics[-1])
-        return statistics, features
+        gradient, statistics, features = self.gradient(values, rows, scales)
+        self.apply(values, memory, gradient, scales, features)
+        return statistics, features if self.keeps_features else {}
 
     def gradient(
-        self, values: Tensor, batch: Batch, scales: Scales
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        self, values: Tensor, rows: Tensor, scales: Scales
+    ) -> tuple[Tensor, Tensor, Features]:
         """Return the loss's gradient in all parameters, before it is clipped.
 
         Args:
             values: all parameters in one flat tensor.
-            batch: the transitions.
+            rows: the transitions, packed.
             scales: the numbers of this step.
 
         Returns:
             The flat gradient, `Statistics` as one tensor, and the hidden units' outputs.
         """
         networks, parameters = self.networks, self._split(values)
+        batch = self.columns.unpack(rows)
         actor = networks.actor.forward(parameters, batch.observations)
         critic = networks.critic.forward(parameters, batch.observations)
         likelihood = networks.judge(parameters, actor[-1], batch.actions)
@@ -171,10 +196,14 @@ class Update:
             entropy_loss,
             surrogate.approx_kl,
             surrogate.clip_fraction,
-            (surrogate.approx_kl > scales.kl_limit).to(loss.dtype),
         )
         flat = torch.cat([gradients[i].reshape(-1) for i in range(len(self.shapes))])
-        features = networks.actor.features(actor) + networks.critic.features(critic)
+        features: Features = {}
+        if self.keeps_features or self.observers:
+            features = {
+                "actor": networks.actor.features(actor),
+                "critic": networks.critic.features(critic),
+            }
         return flat, torch.stack(list(statistics)), features  # type: ignore[arg-type]
 
     def apply(
@@ -183,44 +212,40 @@ class Update:
         memory: Mapping[str, Tensor],
         gradient: Tensor,
         scales: Scales,
-        stopped: Tensor,
-    ) -> Tensor:
-        """Clip a gradient and make a step of Adam with it.
+        features: Features,
+    ) -> None:
+        """Clip a gradient, make a step of Adam with it, and let the observers look.
 
         Kingma and Ba, "Adam: A method for stochastic optimization" (2015), Algorithm 1.
 
         Args:
             values: all parameters in one flat tensor, changed in place.
             memory: Adam's state in flat tensors, changed in place.
-            gradient: the loss's, in one flat tensor.
+            gradient: the loss's, in one flat tensor, clipped in place.
             scales: the numbers of this step.
-            stopped: whether to change nothing after all, where `early_stop` allows it.
-
-        Returns:
-            The clipped gradient.
+            features: the hidden units' outputs.
         """
         norm = torch.linalg.vector_norm(gradient)
-        clipped = gradient * (scales.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
-        direction = clipped
+        gradient.mul_((scales.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
+        direction = gradient
         if self.weight_decay != 0:
-            direction = clipped + self.weight_decay * values
+            direction = gradient + self.weight_decay * values
+        mean, square = (memory[name] for name in MOMENTS)
         beta1, beta2 = self.betas
-        new = {
-            MOMENTS[0]: beta1 * memory[MOMENTS[0]] + (1 - beta1) * direction,
-            MOMENTS[1]: beta2 * memory[MOMENTS[1]] + (1 - beta2) * direction.square(),
-        }
-        weights: Sequence[Scale] = (scales.mean_weight, scales.square_weight)
+        mean.lerp_(direction, 1 - beta1)
+        square.mul_(beta2).addcmul_(direction, direction, value=1 - beta2)
+        mean_weight, square_weight = scales.mean_weight, scales.square_weight
         if WEIGHTS[0] in memory:
-            for name, beta in zip(WEIGHTS, self.betas, strict=True):
-                new[name] = beta * memory[name] + (1 - beta)
-            weights = [new[name] for name in WEIGHTS]
-        denominator = (new[MOMENTS[1]] / weights[1]).sqrt() + self.eps
-        change = new[MOMENTS[0]] / weights[0] / denominator
-        updated = {"values": values - scales.learning_rate * change, **new}
-        for name, tensor in updated.items():
-            target = values if name == "values" else memory[name]
-            target.copy_(torch.where(stopped > 0, target, tensor) if self.early_stop else tensor)
-        return clipped
+            mean_weight, square_weight = (
+                memory[name].mul_(beta).add_(1 - beta)
+                for name, beta in zip(WEIGHTS, self.betas, strict=True)
+            )
+        denominator = (square / square_weight).sqrt_().add_(self.eps)
+        values.sub_((mean / mean_weight).div_(denominator).mul_(scales.learning_rate))
+        parameters = self._split(values) if self.observers else []
+        for observer in self.observers:
+            for name, units in self.networks.units(parameters, features).items():
+                observer.observe(name, units)
 
     def _split(self, values: Tensor) -> list[Tensor]:
         pieces = values.split([shape.numel() for shape in self.shapes])

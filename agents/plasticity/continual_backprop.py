@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast, final
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...wrappers.errors import SettingsError
-from ..layers import HiddenLayer, Part
+from ..layers import HiddenLayer, Part, Units
 from ..method import Method
 
 
@@ -97,57 +98,61 @@ must be from 0 to 1, not 2.0
         """Register what is known of each unit."""
         self.generator = torch.Generator().manual_seed(seed)
         self.units = nn.ModuleDict(
-            {part.name: nn.ModuleList(_Units(layer) for layer in part.hidden) for part in parts}
+            {part.name: nn.ModuleList(_Known(layer) for layer in part.hidden) for part in parts}
         )
 
-    def after_step(self, part: Part) -> None:
-        """Update the utilities and replace what is due."""
+    def observe(self, name: str, layers: Sequence[Units]) -> None:
+        """Update the running averages."""
         if self.replacement_rate == 0:
             return
+        for layer, known in zip(layers, self._known_of(name), strict=True):
+            known.observe(layer, self.decay)
+
+    def after_step(self, part: Part) -> None:
+        """Replace what is due."""
+        if self.replacement_rate == 0:
+            return
+        if not part.observed:
+            self.observe(part.name, part.units())
         # From the input to the output: a layer's new incoming weights overwrite the zeros that
         # the layer below has just put there.
-        for layer, units in zip(part.hidden, self._units_of(part.name), strict=True):
-            if layer.features is None:
-                raise RuntimeError(f"{self.name}: no training batch of the {part.name} was kept")
-            units.observe(layer, layer.features, self.decay)
-            replaced = self._choose(units)
-            if len(replaced) > 0:
-                self._replace(part, layer, units, replaced)
+        for layer, known in zip(part.hidden, self._known_of(part.name), strict=True):
+            n_replaced = self._count_due(known)
+            if n_replaced > 0:
+                self._replace(part, layer, known, self._choose(known, n_replaced))
 
     def after_iteration(self) -> dict[str, float]:
         """Return the number of units replaced so far in each part."""
         return {
             f"plasticity/{name}/replaced_units": float(
-                sum(units.replaced.item() for units in self._units_of(name))
+                sum(known.replaced.item() for known in self._known_of(name))
             )
             for name in self.units
         }
 
-    def _units_of(self, name: str) -> list[_Units]:
-        return [cast(_Units, units) for units in cast(nn.ModuleList, self.units[name])]
+    def _known_of(self, name: str) -> list[_Known]:
+        return [cast(_Known, known) for known in cast(nn.ModuleList, self.units[name])]
 
-    def _choose(self, units: _Units) -> Tensor:
-        mature = units.age > self.maturity
-        n_mature = int(mature.sum())
-        units.due += self.replacement_rate * n_mature
+    def _count_due(self, known: _Known) -> int:
+        n_mature = known.count_mature(self.maturity)
+        known.due += self.replacement_rate * n_mature
         if self.accumulate:
-            n_replaced = min(int(units.due), n_mature)
-            units.due -= n_replaced
-        else:
-            n_replaced = int(units.due)
-            if units.due < 1:
-                toss = torch.rand((), generator=self.generator, dtype=torch.float64)
-                n_replaced = int(toss < units.due.cpu())
-            units.due.zero_()
-        if n_replaced == 0:
-            return torch.empty(0, dtype=torch.int64)
-        utility = units.utility / units.bias_correction(self.decay)
-        utility = utility.masked_fill(~mature, math.inf)
+            n_replaced = min(int(known.due), n_mature)
+            known.due -= n_replaced
+            return n_replaced
+        due, known.due = known.due, 0.0
+        if 0 < due < 1:
+            return int(torch.rand((), generator=self.generator, dtype=torch.float64).item() < due)
+        return int(due)
+
+    def _choose(self, known: _Known, n_replaced: int) -> Tensor:
+        utility = known.utility / known.bias_correction(self.decay)
+        utility = utility.masked_fill(known.age <= self.maturity, math.inf)
         return utility.topk(n_replaced, largest=False, sorted=False).indices
 
-    def _replace(self, part: Part, layer: HiddenLayer, units: _Units, replaced: Tensor) -> None:
+    def _replace(self, part: Part, layer: HiddenLayer, known: _Known, replaced: Tensor) -> None:
         if self.bias_transfer:
-            mean_output = (units.mean_output / units.bias_correction(self.decay))[replaced]
+            mean_output = (known.mean_output / known.bias_correction(self.decay))[replaced]
             for outgoing in layer.outgoing:
                 if outgoing.bias is not None:
                     outgoing.bias.add_(outgoing.weight[:, replaced] @ mean_output)
@@ -155,7 +160,7 @@ must be from 0 to 1, not 2.0
             parameter[index] = value
             if self.reset_optimizer:
                 part.reset_optimizer(parameter, index)
-        units.forget(replaced)
+        known.forget(replaced)
 
     def _renewal(self, layer: HiddenLayer, replaced: Tensor) -> list[tuple[Tensor, Any, Any]]:
         """Return each parameter, the elements that belong to the units, and their new values."""
@@ -174,13 +179,15 @@ must be from 0 to 1, not 2.0
 
 
 @final
-class _Units(nn.Module):
-    """What continual backprop knows of the units of one layer."""
+class _Known(nn.Module):
+    """What continual backprop knows of the units of one layer.
 
-    utility: Tensor
-    mean_output: Tensor
-    age: Tensor
-    due: Tensor
+    Plain numbers where each step needs them, so that a step with nothing due costs no tensor
+    operation.
+    """
+
+    averages: Tensor
+    births: Tensor
     replaced: Tensor
 
     def __init__(self, layer: HiddenLayer) -> None:
@@ -191,27 +198,60 @@ class _Units(nn.Module):
                 f"{layer.width} of {layer.incoming.out_features}"
             )
         weight = layer.incoming.weight
-        self.register_buffer("utility", weight.new_zeros(layer.width))
-        self.register_buffer("mean_output", weight.new_zeros(layer.width))
-        self.register_buffer("age", weight.new_zeros(layer.width, dtype=torch.int64))
-        self.register_buffer("due", weight.new_zeros((), dtype=torch.float64))
+        self.register_buffer("averages", weight.new_zeros(2, layer.width))
+        self.register_buffer("births", weight.new_zeros(layer.width, dtype=torch.int64))
         self.register_buffer("replaced", weight.new_zeros((), dtype=torch.int64))
+        self.n_steps = 0
+        self.due = 0.0
+        self._n_mature = 0
+        self._next_maturity = 0
 
-    def observe(self, layer: HiddenLayer, features: Tensor, decay: float) -> None:
-        self.age += 1
-        reach = sum(outgoing.weight.abs().sum(dim=0) for outgoing in layer.outgoing)
-        self.utility.lerp_(features.abs().mean(dim=0) * reach, 1 - decay)
-        self.mean_output.lerp_(features.mean(dim=0), 1 - decay)
+    @property
+    def utility(self) -> Tensor:
+        return self.averages[0]
+
+    @property
+    def mean_output(self) -> Tensor:
+        return self.averages[1]
+
+    @property
+    def age(self) -> Tensor:
+        return self.n_steps - self.births
+
+    def observe(self, units: Units, decay: float) -> None:
+        reach = sum(weight.abs().sum(dim=0) for weight in units.outgoing)
+        contribution = units.features.abs().mean(dim=0) * reach
+        present = torch.stack([contribution, units.features.mean(dim=0)])
+        self.averages.lerp_(present, 1 - decay)
+
+    def count_mature(self, maturity: int) -> int:
+        """Count one more step, and return the number of units that are older than `maturity`."""
+        self.n_steps += 1
+        if self.n_steps >= self._next_maturity:
+            young = self.age <= maturity
+            self._n_mature = int((~young).sum())
+            # Until the oldest of the young gets there, nothing changes.
+            mature_at = self.births[young] + maturity + 1
+            self._next_maturity = int(mature_at.min()) if len(mature_at) else sys.maxsize
+        return self._n_mature
 
     def bias_correction(self, decay: float) -> Tensor:
         if decay == 0:
             return torch.ones_like(self.utility)
-        return torch.expm1(self.age * math.log(decay)).neg_()
+        return torch.expm1(self.age * math.log(decay)).neg_().to(self.averages)
 
     def forget(self, replaced: Tensor) -> None:
-        for known in (self.utility, self.mean_output, self.age):
-            known[replaced] = 0
+        self.averages[:, replaced] = 0
+        self.births[replaced] = self.n_steps
         self.replaced += len(replaced)
+        self._next_maturity = 0
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor([self.n_steps, self.due], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.n_steps, self.due = int(state[0]), float(state[1])
+        self._next_maturity = 0
 
 
 def _bound(initializer: str, layer: HiddenLayer) -> float:

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import stable_baselines3
 import torch
+from stable_baselines3.common.logger import Logger
+from torch import nn
+
+from everlearn.agents import PPO
 
 SETTINGS: dict[str, Any] = {
     "n_steps": 64,
@@ -57,3 +63,67 @@ def same() -> Callable[[Any, Any], bool]:
         return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
     return is_same
+
+
+def parameters_of(agent: Any) -> torch.Tensor:
+    return torch.cat([p.detach().reshape(-1).clone() for p in agent.policy.parameters()])
+
+
+def make_double(agent: Any) -> None:
+    """Let an agent compute in double precision, which no option of SB3 offers."""
+    agent.policy.double()
+    for method in agent.methods:
+        method.double()
+    for state in agent.policy.optimizer.state.values():
+        state |= {key: state[key].double() for key in ("exp_avg", "exp_avg_sq")}
+    for name in ("values", "log_probs", "advantages", "returns"):
+        buffer = agent.rollout_buffer
+        setattr(buffer, name, getattr(buffer, name).astype(np.float64))
+    if agent.backend != "reference":
+        agent._connect_methods()
+    for extractor in {agent.policy.pi_features_extractor, agent.policy.vf_features_extractor}:
+        extractor.register_forward_pre_hook(lambda module, inputs: (inputs[0].double(),))
+
+
+@pytest.fixture
+def twins(build: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
+    """Make a reference and a fast PPO in one state: an iteration behind them, a rollout before."""
+
+    def make_twins(backend: str, dtype: torch.dtype = torch.float32, **own: Any) -> tuple[Any, Any]:
+        own = {"batch_size": 16, "n_epochs": 4, **own}
+        reference, fast = (build(PPO, backend=name, **own) for name in ("reference", backend))
+        reference.learn(64)
+        _, callback = reference._setup_learn(128)
+        buffer = reference.rollout_buffer
+        reference.collect_rollouts(reference.env, callback, buffer, reference.n_steps)
+        fast.rollout_buffer = copy.deepcopy(buffer)
+        fast._n_updates = reference._n_updates
+        fast._current_progress_remaining = reference._current_progress_remaining = 0.5
+        nn.ModuleList(fast.methods).load_state_dict(nn.ModuleList(reference.methods).state_dict())
+        fast.policy.load_state_dict(reference.policy.state_dict())
+        state = reference.policy.optimizer.state_dict()
+        fast.policy.optimizer.load_state_dict(copy.deepcopy(state))
+        for agent in (reference, fast):
+            agent.set_logger(Logger(None, []))
+            if dtype == torch.float64:
+                make_double(agent)
+        return reference, fast
+
+    return make_twins
+
+
+@pytest.fixture
+def train_both() -> Callable[[Any, Any], None]:
+    """Train twins on the same minibatches, and compare their parameters."""
+
+    def train(reference: Any, fast: Any) -> None:
+        start = parameters_of(reference)
+        for agent in (reference, fast):
+            np.random.seed(7)
+            agent.train()
+        tolerance = 1e-9 if start.dtype == torch.float64 else 1e-5
+        wanted, got = parameters_of(reference), parameters_of(fast)
+        assert (wanted - start).norm() > 0 or reference.target_kl == 1e-6
+        assert (wanted - got).norm() <= tolerance * wanted.norm()
+
+    return train

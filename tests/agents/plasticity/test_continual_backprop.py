@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from everlearn.agents import PPO, ContinualBackprop
 from everlearn.agents.adam import WEIGHTS, Adam
-from everlearn.agents.layers import HiddenLayer, Part, hidden_layers
+from everlearn.agents.layers import HiddenLayer, Part, Units, hidden_layers
 from everlearn.wrappers.errors import SettingsError
 
 
@@ -44,7 +44,7 @@ def attach(part: Part, published: bool = False, **settings: Any) -> ContinualBac
 
 
 def units_of(method: ContinualBackprop, layer: int = 0) -> Any:
-    return method._units_of("actor")[layer]
+    return method._known_of("actor")[layer]
 
 
 @torch.no_grad()
@@ -52,6 +52,18 @@ def step(method: ContinualBackprop, part: Part, *features: Tensor) -> None:
     for layer, values in zip(part.hidden, features, strict=True):
         layer.features = values
     method.after_step(part)
+
+
+def set_ages(units: Any, ages: list[int]) -> None:
+    units.births.copy_(units.n_steps - torch.tensor(ages))
+    units._next_maturity = 0
+
+
+def choose(method: ContinualBackprop, units: Any) -> list[int]:
+    """Choose at the ages that were set: the step that is counted does not make them older."""
+    units.n_steps -= 1
+    n_replaced = method._count_due(units)
+    return sorted(method._choose(units, n_replaced).tolist()) if n_replaced else []
 
 
 def make_optimizer_state(part: Part) -> None:
@@ -91,7 +103,7 @@ def test_each_unit_is_corrected_by_its_own_age() -> None:
     part, _ = make_part()
     method = attach(part, decay=0.99)
     units = units_of(method)
-    units.age.copy_(torch.tensor([1, 100, 100_000]))
+    set_ages(units, [1, 100, 100_000])
     wanted = torch.tensor([0.01, 1 - 0.99**100, 1.0])
     torch.testing.assert_close(units.bias_correction(0.99), wanted)
     assert units.bias_correction(0.0).tolist() == [1, 1, 1]
@@ -101,20 +113,20 @@ def test_a_young_unit_is_not_taken_for_useless() -> None:
     part, _ = make_part()
     method = attach(part, replacement_rate=0.5, maturity=10, decay=0.99)
     units = units_of(method)
-    units.age.copy_(torch.tensor([11, 1000, 1000]))
+    set_ages(units, [11, 1000, 1000])
     # Uncorrected, the first unit has the smallest average; corrected, the second.
     units.utility.copy_(torch.tensor([0.5, 0.9, 2.0]))
-    assert method._choose(units).tolist() == [1]
+    assert choose(method, units) == [1]
 
 
 def test_only_mature_units_are_replaced_smallest_first() -> None:
     part, _ = make_part(widths=(6,))
     method = attach(part, replacement_rate=0.5, maturity=10, decay=0.0)
     units = units_of(method)
-    units.age.copy_(torch.tensor([10, 11, 12, 13, 14, 3]))
+    set_ages(units, [10, 11, 12, 13, 14, 3])
     units.utility.copy_(torch.tensor([0.0, 4.0, 1.0, 3.0, 2.0, 0.0]))
-    assert sorted(method._choose(units).tolist()) == [2, 4]
-    assert units.due.item() == 0
+    assert choose(method, units) == [2, 4]
+    assert units.due == 0
 
 
 def test_maturity_counts_gradient_steps() -> None:
@@ -135,7 +147,7 @@ def test_fractional_counts_add_up(rate: float, n_calls: int) -> None:
         n_eligible += int((units.age + 1 > 7).sum())
         step(method, part, torch.rand(4, 9))
         assert abs(units.replaced.item() - rate * n_eligible) <= 1
-        assert 0 <= units.due.item() < 1
+        assert 0 <= units.due < 1
 
 
 def test_published_counts_toss_below_one_and_cut_above() -> None:
@@ -143,17 +155,17 @@ def test_published_counts_toss_below_one_and_cut_above() -> None:
     method = attach(part, published=True, replacement_rate=0.03, maturity=0)
     units, counts = units_of(method), []
     for _ in range(2000):
-        units.age.fill_(5)
-        counts.append(len(method._choose(units)))
-        assert units.due.item() == 0
+        set_ages(units, [5] * len(units.births))
+        counts.append(len(choose(method, units)))
+        assert units.due == 0
     assert set(counts) == {0, 1}
     # 600 expected, with a standard deviation of 20.
     assert 520 < sum(counts) < 680
-    units.age.fill_(5)
+    set_ages(units, [5] * len(units.births))
     method.replacement_rate = 0.179
-    assert {len(method._choose(units)) for _ in range(50)} == {1}
+    assert {len(choose(method, units)) for _ in range(50)} == {1}
     method.replacement_rate = 0.25
-    assert {len(method._choose(units)) for _ in range(50)} == {2}
+    assert {len(choose(method, units)) for _ in range(50)} == {2}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +239,8 @@ def test_bias_transfer_keeps_the_mean_input_of_what_follows(
         before = [outgoing(features[layer]).mean(dim=0) for outgoing in hidden.outgoing]
         method = attach(part, replacement_rate=0.5, maturity=0, decay=0.0)
         units = units_of(method, layer)
-        units.observe(hidden, features[layer], 0.0)
+        weights = tuple(outgoing.weight for outgoing in hidden.outgoing)
+        units.observe(Units(features[layer], weights), 0.0)
         method._replace(part, hidden, units, torch.tensor([1, 7, 3]))
         after = [outgoing(body[: 2 * layer + 2](batch)) for outgoing in hidden.outgoing]
     for old, new in zip(before, after, strict=True):
