@@ -62,8 +62,11 @@ class Rounds:
 
     def accepted(self) -> list[Round]:
         """Return the rounds in which the machine was as fast as it can be."""
-        best = max((max(one.machine) for one in self.all), default=0.0)
-        return [one for one in self.all if min(one.machine) >= (1 - TOLERANCE) * best]
+        return [one for one in self.all if min(one.machine) >= (1 - TOLERANCE) * self.best()]
+
+    def best(self) -> float:
+        """Return the highest speed of the machine that was seen."""
+        return max((max(one.machine) for one in self.all), default=0.0)
 
     def rejected(self) -> list[Round]:
         """Return the other rounds."""
@@ -93,18 +96,20 @@ def run_rounds(
     wanted: int,
     most: int,
     speed: Callable[[], float],
+    waits: int = 20,
     tell: Callable[[str], None] = print,
 ) -> Rounds:
     """Time candidates in turn until enough rounds are accepted, or there are too many.
 
     Each candidate is called once before the first round. Every other round goes backward, so that
-    none always follows the same one.
+    none always follows the same one. A round waits a moment while the machine is disturbed.
 
     Args:
         candidates: what to time, by name.
         wanted: accepted rounds after which to stop.
         most: rounds after which to stop in any case.
         speed: measures how fast the machine is.
+        waits: half seconds that a round waits at most.
         tell: is told of each round.
     """
     rounds = Rounds()
@@ -112,7 +117,7 @@ def run_rounds(
     for name in names:
         candidates[name]()
     while len(rounds.accepted()) < wanted and len(rounds.all) < most:
-        before = speed()
+        before = _calm(speed, rounds, waits)
         readings = {name: _time(candidates[name]) for name in names}
         rounds.all.append(Round((before, speed()), readings))
         names.reverse()
@@ -121,13 +126,24 @@ def run_rounds(
     return rounds
 
 
+def _calm(speed: Callable[[], float], rounds: Rounds, waits: int) -> float:
+    """Wait until the machine is as fast as it was at its best, but not for ever."""
+    rate = speed()
+    for _ in range(waits):
+        if not rounds.all or rate >= (1 - TOLERANCE) * rounds.best():
+            break
+        time.sleep(0.5)
+        rate = speed()
+    return rate
+
+
 def verdict(rounds: Rounds) -> str:
     """Say how many rounds there are, and how many of them were left out."""
     accepted, rejected = len(rounds.accepted()), len(rounds.rejected())
     return f"{accepted} accepted, {rejected} rejected"
 
 
-def machine_speed(seconds: float = 0.2, n_threads: int = 2) -> float:
+def machine_speed(seconds: float = 0.1, n_threads: int = 2) -> float:
     """Measure products of matrices in some threads at once, in billions of operations a second.
 
     Args:

@@ -47,11 +47,14 @@ class BenchmarkWorlds:
     threads: int = 2
     """Threads of envpool and of the native worlds."""
 
-    steps: int = 200
+    steps: int = 100
     """Steps of all copies in a round."""
 
     change_every: int = 100
     """Steps of all copies between changes of friction."""
+
+    only: tuple[str, ...] = ()
+    """Candidates whose names hold one of these, and bare envpool; by default all."""
 
     output: Path | None = None
     """Where to write the record as JSON lines; by default it is printed only."""
@@ -91,7 +94,8 @@ def benchmark_worlds(settings: BenchmarkWorlds) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for world in settings.worlds:
         print(f"\n{world}, {settings.copies} copies, {settings.threads} threads")
-        rounds = _measure(settings, candidates_of(world, settings), settings.steps)
+        made = _chosen(candidates_of(world, settings), settings.only)
+        rounds = _measure(settings, made, settings.steps)
         rows += _show(_world_rows(world, rounds, settings))
     print(f"\nthe stream layer around worlds that do nothing, {settings.copies} copies")
     made = layers(settings.copies, settings.change_every)
@@ -101,6 +105,18 @@ def benchmark_worlds(settings: BenchmarkWorlds) -> list[dict[str, Any]]:
         write_record(settings.output, head, rows)
         print(f"\nrecord: {settings.output}")
     return rows
+
+
+def _chosen(
+    makers: dict[str, Callable[[], Any]], only: tuple[str, ...]
+) -> dict[str, Callable[[], Any]]:
+    from .benchmark_candidates import BASIS
+
+    return {
+        name: make
+        for name, make in makers.items()
+        if not only or name == BASIS or any(part in name for part in only)
+    }
 
 
 def _measure(

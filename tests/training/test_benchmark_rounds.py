@@ -23,7 +23,7 @@ def turns(*rates: float, wanted: int = 2, most: int = 10) -> tuple[Rounds, list[
     calls: list[str] = []
     candidates = {name: partial(calls.append, name) for name in "ab"}
     told: list[str] = []
-    return run_rounds(candidates, wanted, most, speeds(*rates), told.append), calls
+    return run_rounds(candidates, wanted, most, speeds(*rates), 0, told.append), calls
 
 
 def test_candidates_take_turns_forward_and_backward() -> None:
@@ -41,6 +41,15 @@ def test_rounds_of_a_disturbed_machine_are_left_out() -> None:
 def test_a_faster_round_shows_that_earlier_ones_were_disturbed() -> None:
     rounds, _ = turns(50, 50, 100, 100, 100, 100)
     assert [one.machine for one in rounds.accepted()] == [(100, 100), (100, 100)]
+
+
+def test_a_round_waits_for_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr(benchmark_rounds.time, "sleep", naps.append)
+    rates = speeds(100, 100, 40, 50, 95, 100)
+    rounds = run_rounds({"a": lambda: None}, 2, 2, rates, waits=5, tell=lambda _: None)
+    assert [one.machine for one in rounds.all] == [(100, 100), (95, 100)]
+    assert len(naps) == 2
 
 
 def test_there_is_an_end_without_a_quiet_machine() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_the_record_holds_a_row_a_candidate(
     shown = capfd.readouterr()
     assert "times bare envpool" in shown.out
     assert shown.err == ""
+
+
+def test_candidates_can_be_chosen(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark_rounds, "machine_speed", lambda n_threads: 100.0)
+    rows = benchmark_worlds(replace(tiny(), only=("native, ch",)))
+    assert [row["candidate"] for row in rows if "candidate" in row] == [
+        "envpool, bare",
+        "native, changing",
+        "native, changing, SB3",
+    ]
 
 
 def test_changing_candidates_change() -> None:
