@@ -12,6 +12,7 @@ knows the world, else "gymnasium" where that knows it, else "envpool".
 
 from __future__ import annotations
 
+import warnings
 from functools import cache, partial
 from typing import Literal, get_args
 
@@ -72,7 +73,10 @@ def make_scalar_world(stream: Stream, render_mode: str | None = None) -> gymnasi
         return _make_gymnasium(stream, stream.worlds[0], render_mode)
     from .single_copy import SingleCopy
 
-    return SingleCopy(make_worlds(stream, 1, "auto", render_mode))
+    if render_mode is not None:
+        # SB3 asks for pictures whenever it makes a world by its id.
+        warnings.warn(f"{stream.name} cannot render: render_mode is ignored", stacklevel=2)
+    return SingleCopy(make_worlds(stream, 1, "auto"))
 
 
 def _make_one(
@@ -135,6 +139,8 @@ def _in_gymnasium(world: str) -> bool:
 
 def _make_gymnasium(stream: Stream, world: str, render_mode: str | None) -> gymnasium.Env:
     # The checker of the outer `gymnasium.make` sees every call that one here would.
-    return gymnasium.make(
-        world, render_mode=render_mode, disable_env_checker=True, **stream.world_settings
-    )
+    # Users' own worlds need not take a render mode.
+    settings = {**stream.world_settings, "disable_env_checker": True}
+    if render_mode is not None:
+        settings["render_mode"] = render_mode
+    return gymnasium.make(world, **settings)

@@ -52,8 +52,11 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     builder = CATALOGUE[name]
     given = {**raw, **settings}
     shared = {key: given.pop(key) for key in ("observed", "boundary_labels") if key in given}
-    built = builder(**convert_settings(f"stream {name}", builder, given))
-    return replace(built, **shared)
+    converted = convert_settings(f"stream {name}", builder, given)
+    try:
+        return replace(builder(**converted), **shared)
+    except SettingsError as error:
+        raise SettingsError(f"stream {name} cannot be: {error}") from error
 
 
 def make_env(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, get_args
 
-from ..wrappers.change import Change, require_own_knobs
+from ..wrappers.change import Change, places, require_own_knobs
 from ..wrappers.errors import SettingsError, unknown
 from ..wrappers.interface import find_interface_knob
 from ..wrappers.knobs import find_knob
@@ -113,6 +113,8 @@ class Stream:
     def table(self, n_steps: int, seed: int, n_envs: int = 1) -> list[TableRow]:
         """List every context that begins before a step, in the first copy of the world.
 
+        Noise is left out, and of a transition only its begin and its end are listed.
+
         What follows episodes cannot be known before they are lived: a change that counts the steps
         of an episode is listed as in a first episode that never ends, one that counts episodes
         stays at its first value, and one that waits for the next reset is listed when it is due.
@@ -141,16 +143,17 @@ class Stream:
 
     def _row(self, clock: int, seed: int, n_envs: int) -> tuple[TableRow, int | None]:
         """Compute the context of the first copy at one clock, and when it next changes."""
-        context, segment, following = {}, 0, []
-        for position, change in enumerate(self.changes):
+        context, segments, following = {}, {}, []
+        for change, place in zip(self.changes, places(self.changes), strict=True):
             unit = {"global": 1, "copy": n_envs, "episode": n_envs}.get(change.clock)
-            key = change.key(seed, position, copy=0, episode=0)
-            state = change.state(0 if unit is None else clock // unit, key)
+            seeds = change.seeds(seed, place, copy=0, episode=0)
+            state = change.landmark(0 if unit is None else clock // unit, seeds)
             context[change.knob] = state.value
-            segment += state.number
+            segments[place.group] = state.number
             if unit is not None and state.stop is not None:
                 following.append(state.stop * unit)
-        return TableRow(clock, segment, context), min(following, default=None)
+        row = TableRow(clock, sum(segments.values()), context)
+        return row, min(following, default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stream as JSON's types."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ..envs.stream import Stream, TableRow
-from ..wrappers.change import Change
+from ..wrappers.change import Change, places
 
 MOST_POINTS = 50_000
 """Where a knob takes more values than this, a picture shows samples."""
@@ -84,19 +84,21 @@ class Timeline:
 
     def _at(self, time: int, by_segment: bool = False) -> tuple[TableRow, list[int]]:
         """Compute the context at one time, and when each change moves next."""
-        context, segment, stops = {}, 0, []
+        context, segments, stops = {}, {}, []
+        everyone = places(self.stream.changes)
         for change in self.changes:
-            key = change.key(self.seed, self.stream.changes.index(change), copy=0, episode=0)
+            place = everyone[self.stream.changes.index(change)]
+            seeds = change.seeds(self.seed, place, copy=0, episode=0)
             unit = self.n_envs if change.clock == "copy" else 1
-            state = change.state(time // unit, key)
+            state = change.state(time // unit, seeds)
             context[change.knob] = state.value
-            segment += state.number
+            segments[place.group] = state.number
             stop = state.stop
             if by_segment:
-                stop = change.schedule.segment(time // unit, (*key, 0)).stop
+                stop = change.schedule.segment(time // unit, seeds.moments).stop
             if stop is not None:
                 stops.append(stop * unit)
-        return TableRow(time, segment, context), stops
+        return TableRow(time, sum(segments.values()), context), stops
 
 
 def timelines(

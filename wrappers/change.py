@@ -46,10 +46,37 @@ class State(NamedTuple):
 _AT_ONCE = Step()
 
 
+class Seeds(NamedTuple):
+    """The entropy of one change in one copy of the world.
+
+    Attributes:
+        moments: of its schedule.
+        values: of its law, and of its noise.
+    """
+
+    moments: tuple[int, ...]
+    values: tuple[int, ...]
+
+
+class Place(NamedTuple):
+    """Where a change stands among the changes of its stream.
+
+    Attributes:
+        position: its index.
+        group: the index of the first change that lands together with it.
+    """
+
+    position: int
+    group: int
+
+
 @kind
 @dataclass(frozen=True)
 class Change:
     """One knob that moves.
+
+    Changes of one stream whose schedules, clocks, scopes and landings are equal land together: a
+    goal's two coordinates move at the same moments, each to a value of its own.
 
     Args:
         knob: the knob's name, such as "friction".
@@ -70,7 +97,8 @@ class Change:
         >>> change = Change("friction", LogUniform(0.02, 2.0), Periodic(2_000_000))
         >>> Change.from_data(change.to_data()) == change
         True
-        >>> change.state(2_000_001, seed=(0, 0)).number
+        >>> seeds = change.seeds(seed=0, place=Place(0, 0), copy=0, episode=0)
+        >>> change.state(2_000_001, seeds).number
         1
     """
 
@@ -98,39 +126,64 @@ class Change:
         if self.scope == "staggered" and self.schedule.mean_length is None:
             raise SettingsError("staggered copies need a schedule whose segments have a length")
 
-    def state(self, clock: int, seed: Sequence[int]) -> State:
+    def state(self, clock: int, seed: Seeds) -> State:
         """Compute the change's state at one clock.
 
         Args:
             clock: time on the change's own clock, at least 0.
-            seed: entropy, as `key` gives it.
+            seed: entropy, as `seeds` gives it.
 
         Returns:
             The value, and the segment that it belongs to.
         """
-        number, start, stop = self.schedule.segment(clock, (*seed, 0))
-        value = self.law.value(number, (*seed, 1))
-        since = clock - start
-        moving = number > 0 and since < self.transition.duration
-        if moving:
-            before = self.law.value(number - 1, (*seed, 1))
-            value = before + self.transition.share(since) * (value - before)
+        number, start, stop = self.schedule.segment(clock, seed.moments)
+        value = self._value(number, clock - start, seed)
+        moving = number > 0 and clock - start < self.transition.duration
         if self.noise:
-            value += self.noise * unit_normal((*seed, 2), clock)
+            value += self.noise * unit_normal((*seed.values, 2), clock)
         return State(value, number, start, clock + 1 if moving or self.noise else stop)
 
-    def key(self, seed: int, position: int, copy: int, episode: int) -> tuple[int, ...]:
+    def landmark(self, clock: int, seed: Seeds) -> State:
+        """Compute the change's state at one clock, as a table of a stream tells it.
+
+        Like `state`, but without noise; and between the begin of a transition and its end there is
+        nothing: `stop` is the end.
+        """
+        number, start, stop = self.schedule.segment(clock, seed.moments)
+        arrival = start + self.transition.duration
+        if number > 0 and clock < arrival:
+            stop = arrival if stop is None else min(stop, arrival)
+        return State(self._value(number, clock - start, seed), number, start, stop)
+
+    def _value(self, number: int, since: int, seed: Seeds) -> float:
+        value = self.law.value(number, (*seed.values, 1))
+        if number == 0 or since >= self.transition.duration:
+            return value
+        before = self.law.value(number - 1, (*seed.values, 1))
+        return before + self.transition.share(since) * (value - before)
+
+    def seeds(self, seed: int, place: Place, copy: int, episode: int) -> Seeds:
         """Return the entropy of one change in one copy of the world.
 
         Args:
             seed: the stream's seed.
-            position: the change's place among the stream's changes.
+            place: the change's place among the stream's changes, as `places` gives it.
             copy: which copy.
             episode: how many episodes the copy began before this one.
         """
         own_copy = copy + 1 if self.scope == "independent" else 0
         own_episode = episode + 1 if self.clock == "episode" else 0
-        return (seed, position, own_copy, own_episode)
+        return Seeds(
+            moments=(seed, place.group, own_copy, own_episode, 0),
+            values=(seed, place.position, own_copy, own_episode),
+        )
+
+    def lands_with(self, other: Change) -> bool:
+        """Say whether another change lands at the same moments, because its timing is equal."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("schedule", "clock", "scope", "landing")
+        )
 
     def offset(self, copy: int, n_copies: int) -> int:
         """Return how far ahead of the clock one of several copies is."""
@@ -166,6 +219,25 @@ class Change:
 def as_change(change: Change | Mapping[str, Any]) -> Change:
     """Return a change as it is, or read it from plain data."""
     return change if isinstance(change, Change) else Change.from_data(change)
+
+
+def places(changes: Sequence[Change]) -> list[Place]:
+    """Tell of each change of a stream where it stands, and with which it lands.
+
+    Args:
+        changes: the stream's changes.
+
+    Example:
+        >>> from everlearn.wrappers.schedules import Periodic
+        >>> from everlearn.wrappers.values import Values
+        >>> changes = [Change(knob, Values((0.0, 1.0)), Periodic(5)) for knob in ("x", "y")]
+        >>> places(changes)
+        [Place(position=0, group=0), Place(position=1, group=0)]
+    """
+    return [
+        Place(position, next(i for i, other in enumerate(changes) if change.lands_with(other)))
+        for position, change in enumerate(changes)
+    ]
 
 
 def require_own_knobs(changes: Sequence[Change]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .change import Change, require_own_knobs
+from .change import Change, Place, places, require_own_knobs
 from .errors import SettingsError
 
 _FOREVER = np.iinfo(np.int64).max
@@ -62,12 +62,13 @@ class Clockwork:
         self.landed = np.zeros(n_copies, dtype=np.int64)
         self._nobody = np.zeros(n_copies, dtype=bool)
         self.changed = self._nobody
-        self._gears = [_Gear(change, place, self) for place, change in enumerate(changes)]
+        self._gears = [
+            _Gear(change, place, self)
+            for change, place in zip(changes, places(changes), strict=True)
+        ]
         everybody = np.ones(n_copies, dtype=bool)
         for gear in self._gears:
             gear.turn(self, everybody)
-        self.segments = np.zeros(n_copies, dtype=np.int64)
-        self.changed = self._nobody
         self._begun = False
 
     def tick(self, ended: np.ndarray) -> tuple[set[str], np.ndarray]:
@@ -85,12 +86,19 @@ class Clockwork:
         self.changed = self._nobody
         moved: set[str] = set()
         cut = self._nobody
+        steps: dict[int, np.ndarray] = {}
         for gear in self._gears:
-            if not gear.waits:
-                landed = gear.turn(self, gear.due(self))
-                moved |= gear.moved
-                if gear.cuts:
-                    cut = cut | (landed & ~ended)
+            if gear.waits:
+                continue
+            due = gear.due(self)
+            if due is self._nobody:
+                continue
+            step = gear.turn(self, due)
+            moved.add(gear.knob)
+            _join(steps, gear.group, step)
+            if gear.cuts:
+                cut = cut | ((step != 0) & ~ended)
+        self._count(steps)
         return moved, cut
 
     def begin_episodes(self, which: np.ndarray) -> set[str]:
@@ -108,11 +116,29 @@ class Clockwork:
         self.episode_steps[which] = 0
         self.episodes[which] += 1
         moved: set[str] = set()
+        steps: dict[int, np.ndarray] = {}
         for gear in self._gears:
-            if gear.by_episode:
-                gear.turn(self, which & (gear.due(self) | gear.fresh))
-                moved |= gear.moved
+            if not gear.by_episode:
+                continue
+            due = which & (gear.due(self) | gear.fresh)
+            if due.any():
+                _join(steps, gear.group, gear.turn(self, due))
+                moved.add(gear.knob)
+        self._count(steps)
         return moved
+
+    def go_unnoticed(self) -> None:
+        """Forget which copies have just changed: it has been told."""
+        self.changed = self._nobody
+
+    def _count(self, steps: dict[int, np.ndarray]) -> None:
+        """Count landings: changes that land together are one."""
+        for step in steps.values():
+            landed = step != 0
+            if landed.any():
+                self.segments = self.segments + step
+                self.landed = np.where(landed, self.clock, self.landed)
+                self.changed = self.changed | landed
 
     def time_of(self, clock: str) -> int | np.ndarray:
         """Read one of the four clocks: a number for all copies, or one for each."""
@@ -149,7 +175,7 @@ class Clockwork:
 class _Gear:
     """One change, in all copies."""
 
-    def __init__(self, change: Change, place: int, clockwork: Clockwork) -> None:
+    def __init__(self, change: Change, place: Place, clockwork: Clockwork) -> None:
         n_copies = clockwork.n_copies
         self._change = change
         self._place = place
@@ -159,7 +185,7 @@ class _Gear:
         self._next = 0
         self._alike = change.scope == "shared" and change.clock in ("global", "copy")
         self.knob = change.knob
-        self.moved: set[str] = set()
+        self.group = place.group
         self.waits = change.landing == "next-reset" or change.clock == "episodes"
         self.cuts = change.landing == "boundary"
         self.by_episode = self.waits or change.clock == "episode"
@@ -177,35 +203,27 @@ class _Gear:
         """Give some copies the value of the present time.
 
         Returns:
-            In which of them a new segment has begun.
+            How many changes have landed in each copy.
         """
-        self.moved = set()
-        if which is clockwork._nobody or not which.any():
-            return clockwork._nobody
         values = clockwork.context[self.knob].copy()
-        landed = np.zeros(clockwork.n_copies, dtype=bool)
+        steps = np.zeros(clockwork.n_copies, dtype=np.int64)
         times = np.broadcast_to(clockwork.time_of(self._change.clock), values.shape)
         state = None
         for copy in np.flatnonzero(which).tolist():
             if state is None or not self._alike:
                 episode = int(clockwork.episodes[copy])
-                key = self._change.key(clockwork.seed, self._place, copy, episode)
-                state = self._change.state(int(times[copy] + self._offsets[copy]), key)
+                seeds = self._change.seeds(clockwork.seed, self._place, copy, episode)
+                state = self._change.state(int(times[copy] + self._offsets[copy]), seeds)
             begun = self.fresh and clockwork.episode_steps[copy] == 0
             # A fresh draw is a change unless it comes to the same.
             fresh = int(state.value != values[copy])
-            step = fresh if begun else state.number - self._numbers[copy]
+            steps[copy] = fresh if begun else state.number - self._numbers[copy]
             values[copy] = state.value
-            landed[copy] = step != 0
-            clockwork.segments[copy] += step
             self._numbers[copy] = state.number
             self._stops[copy] = _FOREVER if state.stop is None else state.stop
         self._next = int(self._stops[0])
         clockwork.context[self.knob] = values
-        clockwork.landed[landed] = clockwork.clock
-        clockwork.changed = clockwork.changed | landed
-        self.moved = {self.knob}
-        return landed
+        return steps
 
     def get_state(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Return which segment each copy is in, until when, and with which value."""
@@ -216,3 +234,7 @@ class _Gear:
         self._numbers, self._stops = np.array(state["numbers"]), np.array(state["stops"])
         self._next = int(self._stops[0])
         return np.array(state["values"])
+
+
+def _join(steps: dict[int, np.ndarray], group: int, step: np.ndarray) -> None:
+    steps[group] = np.maximum(steps[group], step) if group in steps else step

@@ -127,6 +127,7 @@ class Engine:
     def start(self, seed: int | None) -> None:
         """Begin a new life, if a seed is given or there was none before; else do nothing."""
         if seed is None and self.clockwork is not None:
+            self.clockwork.go_unnoticed()
             return
         self.clockwork = Clockwork(self.changes, self._choose_seed(seed), self._n_copies)
         for one in self._filters:

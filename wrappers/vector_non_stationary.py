@@ -94,7 +94,7 @@ class VectorNonStationary(VectorWrapper):
         """Begin an episode in every copy; with a seed, begin the stream anew as well."""
         if options is not None and "reset_mask" in options:
             raise SettingsError("copies reset themselves here: reset_mask has no use")
-        self._engine.start(seed if seed is None or isinstance(seed, int) else seed[0])
+        self._engine.start(seed[0] if isinstance(seed, Sequence) else seed)
         observations, info = self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
         observations = self._engine.begin(observations, np.ones(self.num_envs, dtype=bool))
         return observations, {**info, **self._engine.truth()}

@@ -12,7 +12,7 @@ from .listing import listed
 
 
 def _sequence(name: str, worlds: tuple[str, ...], steps: int, **settings: object) -> Stream:
-    """Put whole worlds one after the other, told to the agent."""
+    """Put whole worlds one after the other; the learner is told when one begins."""
     task = Change(TASK, Values(tuple(float(i) for i in range(len(worlds)))), Periodic(steps))
     return Stream(
         f"everlearn/{name}",

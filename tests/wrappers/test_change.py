@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everlearn.wrappers.change import Change
+from everlearn.wrappers.change import Change, Place, places
 from everlearn.wrappers.errors import SettingsError
-from everlearn.wrappers.schedules import At, Periodic
+from everlearn.wrappers.lengths import GeometricLength
+from everlearn.wrappers.schedules import At, Periodic, Piecewise
+from everlearn.wrappers.transitions import LinearRamp
 from everlearn.wrappers.values import LogUniform, Values
 
 FRICTION = Change("friction", LogUniform(0.02, 2.0), Periodic(500))
@@ -20,8 +22,9 @@ def test_plain_data_reads_back(change: Change) -> None:
 
 @given(st.integers(0, 5000), st.integers(0, 2**31))
 def test_a_state_is_a_pure_function(clock: int, seed: int) -> None:
-    state = FRICTION.state(clock, (seed, 0))
-    assert FRICTION.state(clock, (seed, 0)) == state
+    seeds = FRICTION.seeds(seed, Place(0, 0), copy=0, episode=0)
+    state = FRICTION.state(clock, seeds)
+    assert FRICTION.state(clock, seeds) == state
     assert state.start <= clock
     assert state.stop is None or clock < state.stop
 
@@ -39,3 +42,28 @@ def test_a_state_is_a_pure_function(clock: int, seed: int) -> None:
 def test_damaged_data_gets_a_sentence(damage: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         Change.from_data({**FRICTION.to_data(), **damage})
+
+
+def test_changes_with_equal_timing_land_together() -> None:
+    timing = {"schedule": Piecewise(GeometricLength(0.02)), "clock": "copy", "scope": "shared"}
+    changes = [
+        Change("x", LogUniform(0.1, 1.0), **timing),  # type: ignore[arg-type]
+        GRAVITY,
+        Change("y", LogUniform(0.1, 1.0), **timing),  # type: ignore[arg-type]
+        Change("z", LogUniform(0.1, 1.0), **{**timing, "clock": "global"}),  # type: ignore[arg-type]
+    ]
+    assert [place.group for place in places(changes)] == [0, 1, 0, 3]
+    states = [
+        change.state(1000, change.seeds(0, place, 0, 0))
+        for change, place in zip(changes, places(changes), strict=True)
+    ]
+    assert states[0].start == states[2].start != states[3].start
+    assert states[0].value != states[2].value
+
+
+def test_a_landmark_leaves_out_noise_and_the_way() -> None:
+    change = Change("wind", Values((1.0, 3.0)), At((100,)), transition=LinearRamp(50), noise=0.1)
+    seeds = change.seeds(0, Place(0, 0), 0, 0)
+    told = [change.landmark(clock, seeds) for clock in (0, 100, 150)]
+    assert [(state.value, state.stop) for state in told] == [(1.0, 100), (1.0, 150), (3.0, None)]
+    assert change.state(0, seeds).stop == 1

@@ -114,6 +114,21 @@ def test_a_boundary_ends_the_episodes_that_go_on() -> None:
     assert [tick["cut"] for tick in seen] == [[False] * 3, [True, False, True], [False] * 3]
 
 
+def test_knobs_that_land_together_are_one_change() -> None:
+    timing = {"schedule": Periodic(3)}
+    clockwork = started(Change("a", UNIFORM, **timing), Change("b", UNIFORM, **timing))  # type: ignore[arg-type]
+    assert [tick["segments"] for tick in live(clockwork, 2, {})] == [[1] * 3, [2] * 3]
+
+
+def test_a_change_is_told_once() -> None:
+    clockwork = started(Change("a", UNIFORM, Periodic(3)))
+    clockwork.tick(ALL)
+    assert clockwork.changed.all()
+    clockwork.go_unnoticed()
+    clockwork.begin_episodes(ALL)
+    assert not clockwork.changed.any()
+
+
 def test_several_knobs_count_together() -> None:
     clockwork = started(
         Change("a", UNIFORM, Periodic(3)), Change("b", UNIFORM, At((6,)), landing="boundary")

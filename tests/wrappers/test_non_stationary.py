@@ -78,6 +78,20 @@ def test_reverted_is_bit_equal_to_fresh_after_many_changes() -> None:
     np.testing.assert_array_equal(env.unwrapped.model.geom_friction, fresh)  # type: ignore[attr-defined]
 
 
+def test_a_change_at_an_episodes_last_step_is_told_once() -> None:
+    env = make([Change("friction", Values((0.4, 0.05)), At((50,)))])
+    _, infos = roll(env, 50)
+    assert infos[50]["changed"]
+    env = make([Change("friction", Values((0.4, 0.05)), At((50,)))])
+    env.reset(seed=0)
+    for _ in range(50):
+        _, _, _, _, info = env.step(env.action_space.sample())
+    assert info["changed"]
+    _, info = env.reset()
+    assert not info["changed"]
+    assert info["context"] == {"friction": 0.05}
+
+
 def test_its_own_seed_outranks_the_reset_seed() -> None:
     change = Change("friction", LogUniform(0.02, 2.0), Periodic(5))
     contexts = [make([change], seed=9).reset(seed=seed)[1]["context"] for seed in (0, 1)]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everlearn.wrappers.change import Change
+from everlearn.wrappers.change import Change, Place
 from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.schedules import At
 from everlearn.wrappers.transitions import LinearRamp, SigmoidRamp, Step, Transition
@@ -31,7 +31,8 @@ def test_a_step_is_at_once() -> None:
 
 def test_a_change_goes_along_its_ramp() -> None:
     change = Change("wind", Values((1.0, 3.0)), At((100,)), transition=LinearRamp(4))
-    states = [change.state(clock, (0,)) for clock in (0, 99, 100, 101, 103, 104, 500)]
+    seeds = change.seeds(0, Place(0, 0), copy=0, episode=0)
+    states = [change.state(clock, seeds) for clock in (0, 99, 100, 101, 103, 104, 500)]
     assert [state.value for state in states] == [1.0, 1.0, 1.0, 1.5, 2.5, 3.0, 3.0]
     assert [state.stop for state in states] == [100, 100, 101, 102, 104, None, None]
 
