@@ -39,7 +39,7 @@ class RunSettings(ABC):
     """Copies of the world that are stepped together."""
 
     world_backend: str = "auto"
-    """What steps the world: auto, gymnasium or envpool, as `everlearn.envs.make_vec_env` says."""
+    """What steps the world: native, gymnasium, envpool, or auto: the first that knows it."""
 
     runs_folder: str = "runs"
     """The folder in which each run gets a folder of its own."""
