@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, final
@@ -72,14 +73,15 @@ class PPOLearner:
         update = self._prepare()
         rollout = update.columns.pack(agent.rollout_buffer, self.flat.values.dtype)
         scales = self._scales()
-        numbers = self._number_steps(scales)
+        most = agent.n_epochs * math.ceil(len(rollout) / agent.batch_size)
+        steps = self._number_steps(scales, most)
         # As with stable-baselines3, the KL divergence that is logged is the last epoch's.
         epochs: list[list[Tensor]] = []
         n_steps = 0
         for epoch in range(agent.n_epochs):
             epochs.append([])
             for rows in shuffle(rollout, agent.batch_size):
-                statistics, stepped = self._step(rows, next(numbers))
+                statistics, stepped = self._step(rows, *next(steps))
                 epochs[-1].append(statistics)
                 n_steps += stepped
                 if not stepped:
@@ -108,6 +110,8 @@ class PPOLearner:
             weight_decay=group["weight_decay"],
             normalize_advantage=agent.normalize_advantage,
             clip_values=agent.clip_range_vf is not None,
+            batch_size=agent.batch_size,
+            dtype=self.flat.values.dtype,
             keeps_features=self._watches,
             observers=self._observers,
         )
@@ -134,21 +138,23 @@ class PPOLearner:
             square_weight=1.0,
         )
 
-    def _number_steps(self, scales: Scales) -> Iterator[Scales]:
+    def _number_steps(self, scales: Scales, most: int) -> Iterator[tuple[Scales, Tensor]]:
+        """Yield the scales of each step, as they are and as a tensor."""
         beta1, beta2 = self.flat.optimizer.param_groups[0]["betas"]
-        n_steps = self.flat.steps
-        while True:
-            n_steps += 1
-            yield scales._replace(mean_weight=1 - beta1**n_steps, square_weight=1 - beta2**n_steps)
+        counts = range(self.flat.steps + 1, self.flat.steps + 1 + most)
+        each = [
+            scales._replace(mean_weight=1 - beta1**n, square_weight=1 - beta2**n) for n in counts
+        ]
+        return zip(each, torch.tensor(each, dtype=self.flat.values.dtype).unbind(), strict=True)
 
-    def _step(self, rows: Tensor, scales: Scales) -> tuple[Tensor, bool]:
+    def _step(self, rows: Tensor, scales: Scales, tensor: Tensor) -> tuple[Tensor, bool]:
         """Return the statistics, and whether a gradient step was made."""
         flat, agent = self.flat, self._agent
         functions: Any = self._update
         numbers: Any = scales
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
-            functions, numbers = self._functions, torch.tensor(scales, dtype=flat.values.dtype)
+            functions, numbers = self._functions, tensor
         if not (self._penalized or self._exposes or agent.target_kl is not None):
             statistics, features = functions.step(flat.values, flat.memory, rows, numbers)
         else:
@@ -226,7 +232,7 @@ def _compile(update: Update) -> SimpleNamespace:
         return update.apply(values, memory, flat, Scales(*numbers.unbind()), features)
 
     return SimpleNamespace(
-        step=Compiled(step, "PPO's update"),
-        gradient=Compiled(gradient, "PPO's gradient"),
-        apply=Compiled(apply, "PPO's optimizer"),
+        step=Compiled(step, "PPO's update", constant=True),
+        gradient=Compiled(gradient, "PPO's gradient", constant=True),
+        apply=Compiled(apply, "PPO's optimizer", constant=True),
     )

@@ -126,6 +126,10 @@ class Update:
     weight_decay: float
     normalize_advantage: bool
     clip_values: bool
+    batch_size: int
+    """Transitions in a whole minibatch; shapes follow from it, and so does compiled code."""
+    dtype: torch.dtype
+    """The parameters' type."""
     keeps_features: bool
     """Whether somebody else wants to know the hidden units' outputs."""
     observers: tuple[Method, ...]

@@ -35,6 +35,9 @@ class ContinualBackprop(Method):
     the fraction above. In the published runs of PPO, Adam also had betas (0.99, 0.99) and weight
     decay 1e-4.
 
+    It watches over the linear layers between the features and the outputs (SB3's `net_arch`); the
+    units of a convolutional features extractor are left alone.
+
     Example:
         >>> ContinualBackprop(replacement_rate=1e-3).maturity
         10000
@@ -95,17 +98,27 @@ must be from 0 to 1, not 2.0
         return cls(**(published | overrides))
 
     def attach(self, parts: Sequence[Part], seed: int) -> None:
-        """Register what is known of each unit."""
+        """Register what is known of each unit.
+
+        Raises:
+            SettingsError: there is no hidden layer of linear units to watch over.
+        """
+        if not any(part.hidden for part in parts):
+            raise SettingsError(
+                f"{self.name} needs a hidden linear layer between features and outputs: "
+                "give policy_kwargs a net_arch"
+            )
         self.generator = torch.Generator().manual_seed(seed)
-        self.units = nn.ModuleDict(
-            {part.name: nn.ModuleList(_Known(layer) for layer in part.hidden) for part in parts}
-        )
+        known = {part.name: [_Known(layer) for layer in part.hidden] for part in parts}
+        self.units = nn.ModuleDict({name: nn.ModuleList(layers) for name, layers in known.items()})
+        # The same without the detour over modules, which each step would feel.
+        self._known = known
 
     def observe(self, name: str, layers: Sequence[Units]) -> None:
         """Update the running averages."""
         if self.replacement_rate == 0:
             return
-        for layer, known in zip(layers, self._known_of(name), strict=True):
+        for layer, known in zip(layers, self._known[name], strict=True):
             known.observe(layer, self.decay)
 
     def after_step(self, part: Part) -> None:
@@ -116,7 +129,7 @@ must be from 0 to 1, not 2.0
             self.observe(part.name, part.units())
         # From the input to the output: a layer's new incoming weights overwrite the zeros that
         # the layer below has just put there.
-        for layer, known in zip(part.hidden, self._known_of(part.name), strict=True):
+        for layer, known in zip(part.hidden, self._known[part.name], strict=True):
             n_replaced = self._count_due(known)
             if n_replaced > 0:
                 self._replace(part, layer, known, self._choose(known, n_replaced))
@@ -125,22 +138,23 @@ must be from 0 to 1, not 2.0
         """Return the number of units replaced so far in each part."""
         return {
             f"plasticity/{name}/replaced_units": float(
-                sum(known.replaced.item() for known in self._known_of(name))
+                sum(known.replaced.item() for known in self._known[name])
             )
             for name in self.units
         }
 
-    def _known_of(self, name: str) -> list[_Known]:
-        return [cast(_Known, known) for known in cast(nn.ModuleList, self.units[name])]
-
     def _count_due(self, known: _Known) -> int:
-        n_mature = known.count_mature(self.maturity)
-        known.due += self.replacement_rate * n_mature
+        """Count one more step, and return how many units are to be replaced after it."""
+        count = known.count
+        count.n_steps += 1
+        if count.n_steps >= count.next_maturity:
+            known.review(self.maturity)
+        count.due += self.replacement_rate * count.n_mature
         if self.accumulate:
-            n_replaced = min(int(known.due), n_mature)
-            known.due -= n_replaced
+            n_replaced = min(int(count.due), count.n_mature)
+            count.due -= n_replaced
             return n_replaced
-        due, known.due = known.due, 0.0
+        due, count.due = count.due, 0.0
         if 0 < due < 1:
             return int(torch.rand((), generator=self.generator, dtype=torch.float64).item() < due)
         return int(due)
@@ -151,40 +165,54 @@ must be from 0 to 1, not 2.0
         return utility.topk(n_replaced, largest=False, sorted=False).indices
 
     def _replace(self, part: Part, layer: HiddenLayer, known: _Known, replaced: Tensor) -> None:
+        units: Any = replaced
+        if len(replaced) == 1:
+            # Slices are several times cheaper than lists of indices, and mostly one unit is due.
+            units = slice(int(replaced), int(replaced) + 1)
         if self.bias_transfer:
-            mean_output = (known.mean_output / known.bias_correction(self.decay))[replaced]
+            mean_output = (known.mean_output / known.bias_correction(self.decay))[units]
             for outgoing in layer.outgoing:
                 if outgoing.bias is not None:
-                    outgoing.bias.add_(outgoing.weight[:, replaced] @ mean_output)
-        for parameter, index, value in self._renewal(layer, replaced):
+                    outgoing.bias.add_(outgoing.weight[:, units] @ mean_output)
+        for parameter, index, value in self._renewal(layer, units, len(replaced)):
             parameter[index] = value
             if self.reset_optimizer:
                 part.reset_optimizer(parameter, index)
-        known.forget(replaced)
+        known.forget(units, len(replaced))
 
-    def _renewal(self, layer: HiddenLayer, replaced: Tensor) -> list[tuple[Tensor, Any, Any]]:
+    def _renewal(
+        self, layer: HiddenLayer, units: Any, n_units: int
+    ) -> list[tuple[Tensor, Any, Any]]:
         """Return each parameter, the elements that belong to the units, and their new values."""
         incoming = layer.incoming
-        drawn = torch.rand(len(replaced), incoming.in_features, generator=self.generator)
+        drawn = torch.rand(n_units, incoming.in_features, generator=self.generator)
         weights = ((2 * drawn - 1) * _bound(self.initializer, layer)).to(incoming.weight)
         renewal: list[tuple[Tensor, Any, Any]] = [
-            (incoming.weight, replaced, weights),
-            (incoming.bias, replaced, 0.0),
+            (incoming.weight, units, weights),
+            (incoming.bias, units, 0.0),
         ]
         for norm in (module for module in layer.between if isinstance(module, nn.LayerNorm)):
-            renewal += [(norm.weight, replaced, 1.0), (norm.bias, replaced, 0.0)]
+            renewal += [(norm.weight, units, 1.0), (norm.bias, units, 0.0)]
         for outgoing in layer.outgoing:
-            renewal.append((outgoing.weight, (slice(None), replaced), 0.0))
+            renewal.append((outgoing.weight, (slice(None), units), 0.0))
         return [entry for entry in renewal if entry[0] is not None]
 
 
 @final
-class _Known(nn.Module):
-    """What continual backprop knows of the units of one layer.
+@dataclass
+class _Count:
+    """What each step looks at: plain numbers, so that a step with nothing due costs nothing."""
 
-    Plain numbers where each step needs them, so that a step with nothing due costs no tensor
-    operation.
-    """
+    n_steps: int = 0
+    due: float = 0.0
+    n_mature: int = 0
+    next_maturity: int = 0
+    """The step at which more units than `n_mature` may be mature."""
+
+
+@final
+class _Known(nn.Module):
+    """What continual backprop knows of the units of one layer."""
 
     averages: Tensor
     births: Tensor
@@ -201,10 +229,7 @@ class _Known(nn.Module):
         self.register_buffer("averages", weight.new_zeros(2, layer.width))
         self.register_buffer("births", weight.new_zeros(layer.width, dtype=torch.int64))
         self.register_buffer("replaced", weight.new_zeros((), dtype=torch.int64))
-        self.n_steps = 0
-        self.due = 0.0
-        self._n_mature = 0
-        self._next_maturity = 0
+        self.count = _Count()
 
     @property
     def utility(self) -> Tensor:
@@ -216,7 +241,7 @@ class _Known(nn.Module):
 
     @property
     def age(self) -> Tensor:
-        return self.n_steps - self.births
+        return self.count.n_steps - self.births
 
     def observe(self, units: Units, decay: float) -> None:
         reach = sum(weight.abs().sum(dim=0) for weight in units.outgoing)
@@ -224,34 +249,29 @@ class _Known(nn.Module):
         present = torch.stack([contribution, units.features.mean(dim=0)])
         self.averages.lerp_(present, 1 - decay)
 
-    def count_mature(self, maturity: int) -> int:
-        """Count one more step, and return the number of units that are older than `maturity`."""
-        self.n_steps += 1
-        if self.n_steps >= self._next_maturity:
-            young = self.age <= maturity
-            self._n_mature = int((~young).sum())
-            # Until the oldest of the young gets there, nothing changes.
-            mature_at = self.births[young] + maturity + 1
-            self._next_maturity = int(mature_at.min()) if len(mature_at) else sys.maxsize
-        return self._n_mature
+    def review(self, maturity: int) -> None:
+        """Count the units that are older than `maturity`, and tell when there will be more."""
+        young = self.age <= maturity
+        self.count.n_mature = int((~young).sum())
+        mature_at = self.births[young] + maturity + 1
+        self.count.next_maturity = int(mature_at.min()) if len(mature_at) else sys.maxsize
 
     def bias_correction(self, decay: float) -> Tensor:
         if decay == 0:
             return torch.ones_like(self.utility)
         return torch.expm1(self.age * math.log(decay)).neg_().to(self.averages)
 
-    def forget(self, replaced: Tensor) -> None:
-        self.averages[:, replaced] = 0
-        self.births[replaced] = self.n_steps
-        self.replaced += len(replaced)
-        self._next_maturity = 0
+    def forget(self, units: Any, n_units: int) -> None:
+        self.averages[:, units] = 0
+        self.births[units] = self.count.n_steps
+        self.replaced += n_units
+        self.count.next_maturity = 0
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor([self.n_steps, self.due], dtype=torch.float64)
+        return torch.tensor([self.count.n_steps, self.count.due], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        self.n_steps, self.due = int(state[0]), float(state[1])
-        self._next_maturity = 0
+        self.count = _Count(int(state[0]), float(state[1]))
 
 
 def _bound(initializer: str, layer: HiddenLayer) -> float:

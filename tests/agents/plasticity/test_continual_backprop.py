@@ -44,7 +44,7 @@ def attach(part: Part, published: bool = False, **settings: Any) -> ContinualBac
 
 
 def units_of(method: ContinualBackprop, layer: int = 0) -> Any:
-    return method._known_of("actor")[layer]
+    return method._known["actor"][layer]
 
 
 @torch.no_grad()
@@ -55,13 +55,13 @@ def step(method: ContinualBackprop, part: Part, *features: Tensor) -> None:
 
 
 def set_ages(units: Any, ages: list[int]) -> None:
-    units.births.copy_(units.n_steps - torch.tensor(ages))
-    units._next_maturity = 0
+    units.births.copy_(units.count.n_steps - torch.tensor(ages))
+    units.count.next_maturity = 0
 
 
 def choose(method: ContinualBackprop, units: Any) -> list[int]:
     """Choose at the ages that were set: the step that is counted does not make them older."""
-    units.n_steps -= 1
+    units.count.n_steps -= 1
     n_replaced = method._count_due(units)
     return sorted(method._choose(units, n_replaced).tolist()) if n_replaced else []
 
@@ -126,7 +126,7 @@ def test_only_mature_units_are_replaced_smallest_first() -> None:
     set_ages(units, [10, 11, 12, 13, 14, 3])
     units.utility.copy_(torch.tensor([0.0, 4.0, 1.0, 3.0, 2.0, 0.0]))
     assert choose(method, units) == [2, 4]
-    assert units.due == 0
+    assert units.count.due == 0
 
 
 def test_maturity_counts_gradient_steps() -> None:
@@ -147,7 +147,7 @@ def test_fractional_counts_add_up(rate: float, n_calls: int) -> None:
         n_eligible += int((units.age + 1 > 7).sum())
         step(method, part, torch.rand(4, 9))
         assert abs(units.replaced.item() - rate * n_eligible) <= 1
-        assert 0 <= units.due < 1
+        assert 0 <= units.count.due < 1
 
 
 def test_published_counts_toss_below_one_and_cut_above() -> None:
@@ -157,7 +157,7 @@ def test_published_counts_toss_below_one_and_cut_above() -> None:
     for _ in range(2000):
         set_ages(units, [5] * len(units.births))
         counts.append(len(choose(method, units)))
-        assert units.due == 0
+        assert units.count.due == 0
     assert set(counts) == {0, 1}
     # 600 expected, with a standard deviation of 20.
     assert 520 < sum(counts) < 680
@@ -369,3 +369,14 @@ def test_in_ppo_units_are_replaced_and_counted(build: Callable[..., Any]) -> Non
         assert name in ("plasticity/actor/replaced_units", "plasticity/critic/replaced_units")
         assert 4 <= count <= 11
     assert not hasattr(method, "units")
+
+
+def test_a_network_without_hidden_layers_is_refused() -> None:
+    with pytest.raises(SettingsError, match="needs a hidden linear layer"):
+        PPO(
+            "MlpPolicy",
+            "CartPole-v1",
+            methods=[ContinualBackprop()],
+            policy_kwargs={"net_arch": []},
+            device="cpu",
+        )
