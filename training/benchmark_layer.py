@@ -15,6 +15,7 @@ from ..wrappers.change import Change
 from ..wrappers.schedules import Periodic
 from ..wrappers.values import LogUniform
 from ..wrappers.vector_non_stationary import VectorNonStationary
+from ..wrappers.vector_normalize import VectorNormalize
 
 NOTHING = "no layer"
 """What the layers' cost is counted from."""
@@ -100,10 +101,15 @@ def layers(copies: int, change_every: int) -> dict[str, Callable[[], Any]]:
     def changing() -> VectorEnv:
         return VectorNonStationary(NullWorlds(copies), [change], seed=0)
 
+    def normalised() -> VectorEnv:
+        return VectorNormalize(changing())
+
     return {
         NOTHING: lambda: NullWorlds(copies),
         "changes": changing,
-        "changes, episode statistics, SB3 infos": lambda: StreamVecEnv(changing(), seed=0),
+        "changes, statistics, SB3 infos": lambda: StreamVecEnv(changing(), seed=0),
+        "changes, normalised": normalised,
+        "changes, normalised, statistics, SB3 infos": lambda: StreamVecEnv(normalised(), seed=0),
         "gymnasium's usual five": lambda: _usual_five(copies),
     }
 
