@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-import io
-import pathlib
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, final
 
 import numpy as np
 import stable_baselines3
 import torch
-from gymnasium import spaces
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
-from stable_baselines3.common.type_aliases import (
-    GymEnv,
-    MaybeCallback,
-    RolloutReturn,
-    Schedule,
-    TrainFreq,
-)
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from ..wrappers.errors import SettingsError, unknown
+from .backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
 from .diagnostics import diagnose
 from .host import MethodHost
 from .layers import Part
 from .method import Method
-from .replay.buffers import LeanReplayBuffer
-from .replay.ratio import ReplayRatio
+from .networks import NotPure
+from .sac_iterations import ITERATION_STEPS, StepIterations
+from .sac_learner import SACLearner
+from .sac_options import SACOptions
 from .sac_parts import build_parts, shield_critic
-from .sac_policy import LayerNormPolicy
-
-BACKENDS = ("reference",)
-"""How the update can be computed: "reference" is stable-baselines3's own."""
-
-ITERATION_STEPS = 1000
-"""Environment steps in an iteration: so that round numbers of steps end with one."""
+from .sac_policy import with_layer_norm
+from .sac_support import why_reference
 
 N_DIAGNOSED = 512
 """How many transitions the diagnostics look at."""
 
-_AVERAGED = ("actor_loss", "critic_loss", "ent_coef", "ent_coef_loss")
-
 
 @final
-class SAC(MethodHost, stable_baselines3.SAC):
+class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
     """stable-baselines3's SAC with methods that keep it able to learn.
 
     Haarnoja et al., "Soft actor-critic algorithms and applications" (2018). Everything of
@@ -67,7 +53,7 @@ class SAC(MethodHost, stable_baselines3.SAC):
         policy: as for `stable_baselines3.SAC`, and so are all others but the following.
         env: the world, or its id in gymnasium, or a vector of copies.
         methods: what keeps the agent able to learn; the agent uses its own copies.
-        backend: how the update is computed; "reference" is stable-baselines3's.
+        backend: how the update is computed: one of `everlearn.agents.backends.BACKENDS`.
         diagnostics: whether to log `plasticity/*` each iteration; never changes learning.
         iteration_steps: environment steps in an iteration, over all copies.
         replay_ratio: gradient steps for each environment transition of each copy, in place of
@@ -75,6 +61,12 @@ class SAC(MethodHost, stable_baselines3.SAC):
             one gradient step follows a step of all copies together.
         layer_norm: which networks have a layer norm before each hidden activation: "none",
             "critic" or "both".
+        actor_delay: critic steps for each step of actor and temperature, counted over the run.
+        target_critics: how many target networks, drawn anew for each step, give the target;
+            None for all (REDQ, Chen et al. 2021: 2 of 10).
+        actor_value: which of the critics' values the actor raises: "min", or "mean" as in REDQ.
+        entropy_backup: whether the entropy of next actions is part of the critics' targets.
+        entropy_weights: weight of each action dimension in the entropy (ACE, Ji et al. 2024).
 
     Raises:
         SettingsError: an unknown backend, a method that is none, a number out of its range, or
@@ -122,30 +114,35 @@ class SAC(MethodHost, stable_baselines3.SAC):
         _init_setup_model: bool = True,
         *,
         methods: Iterable[Method] = (),
-        backend: str = "reference",
+        backend: str = "auto",
         diagnostics: bool = True,
         iteration_steps: int = ITERATION_STEPS,
         replay_ratio: float | None = None,
         layer_norm: Literal["none", "critic", "both"] = "none",
+        actor_delay: int = 1,
+        target_critics: int | None = None,
+        actor_value: Literal["min", "mean"] = "min",
+        entropy_backup: bool = True,
+        entropy_weights: Sequence[float] | None = None,
     ) -> None:
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
-        if iteration_steps < 1:
-            raise SettingsError(f"iteration_steps must be 1 or more, not {iteration_steps}")
-        if replay_ratio is not None and gradient_steps != 1:
-            raise SettingsError("replay_ratio takes the place of gradient_steps: give only one")
         self.backend = backend
         self.diagnostics = diagnostics
-        self.iteration_steps = iteration_steps
-        self.replay_ratio = replay_ratio
-        self.ratio: ReplayRatio | None = None
-        self.ratio_state: dict[str, float] = {}
-        self.iteration = 0
-        self._log_interval: int | None = None
-        self._begin_iteration(0, 0)
+        weights = None if entropy_weights is None else tuple(map(float, entropy_weights))
+        self.options: dict[str, Any] = {
+            "actor_delay": actor_delay,
+            "target_critics": target_critics,
+            "actor_value": actor_value,
+            "entropy_backup": entropy_backup,
+            "entropy_weights": weights,
+        }
+        SACOptions(**self.options).check()
+        self._learner: SACLearner | None = None
+        self._hold_iterations(iteration_steps, replay_ratio, gradient_steps)
         self._hold_methods(methods)
         if layer_norm != "none":
-            policy, policy_kwargs = _with_layer_norm(policy, policy_kwargs, layer_norm)
+            policy, policy_kwargs = with_layer_norm(policy, policy_kwargs, layer_norm)
         super().__init__(
             policy=policy,
             env=env,
@@ -177,70 +174,12 @@ class SAC(MethodHost, stable_baselines3.SAC):
             _init_setup_model=_init_setup_model,
         )
 
-    def learn(
-        self,
-        total_timesteps: int,
-        callback: MaybeCallback = None,
-        log_interval: int | None = 1,
-        tb_log_name: str = "SAC",
-        reset_num_timesteps: bool = True,
-        progress_bar: bool = False,
-    ) -> Self:
-        """Learn for a number of environment steps.
-
-        Args:
-            total_timesteps: environment steps, over all copies of the world.
-            callback: as for `stable_baselines3.SAC`, and so are all others but the following.
-            log_interval: iterations from one row of the log to the next, or None for no rows
-                (stable-baselines3 counts episodes).
-            tb_log_name: name of the run in TensorBoard.
-            reset_num_timesteps: whether steps and iterations are counted from 0 again.
-            progress_bar: whether to show a progress bar.
-        """
-        if reset_num_timesteps:
-            self.iteration = 0
-            self._begin_iteration(0, self._n_updates)
-        self._log_interval = log_interval
-        super().learn(
-            total_timesteps,
-            callback,
-            log_interval,  # type: ignore[arg-type]
-            tb_log_name,
-            reset_num_timesteps,
-            progress_bar,
-        )
-        self._finish_iteration_if_due()
-        return self
-
-    def collect_rollouts(
-        self,
-        env: VecEnv,
-        callback: BaseCallback,
-        train_freq: TrainFreq,
-        replay_buffer: ReplayBuffer,
-        action_noise: ActionNoise | None = None,
-        learning_starts: int = 0,
-        log_interval: int | None = None,
-    ) -> RolloutReturn:
-        """Step the worlds, and say how many gradient steps are to follow.
-
-        Args:
-            env: as for `stable_baselines3.SAC`, and so are all others but the following.
-            callback: called at each step.
-            train_freq: how long to go on.
-            replay_buffer: where transitions go.
-            action_noise: added to the actions.
-            learning_starts: until when actions are random.
-            log_interval: has no effect: rows of the log are written by iteration.
-        """
-        # Here, so that an iteration has the updates that follow its last step.
-        self._finish_iteration_if_due()
-        rollout = super().collect_rollouts(
-            env, callback, train_freq, replay_buffer, action_noise, learning_starts, None
-        )
-        if self.ratio is not None and self.num_timesteps > learning_starts:
-            self.gradient_steps = self.ratio(rollout.episode_timesteps)
-        return rollout
+    @property
+    def backend_in_use(self) -> str:
+        """How the update is really computed: "reference", "eager" or "compiled"."""
+        if self._learner is None:
+            return "reference"
+        return "compiled" if self._learner.compiled else "eager"
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
         """Update the networks with batches from the replay buffer.
@@ -249,79 +188,59 @@ class SAC(MethodHost, stable_baselines3.SAC):
             gradient_steps: how often.
             batch_size: transitions in each batch.
         """
-        super().train(gradient_steps, batch_size)
-        for name in _AVERAGED:
-            if f"train/{name}" in self.logger.name_to_value:
-                mean = self.logger.name_to_value[f"train/{name}"]
-                self._sums[name] = self._sums.get(name, 0.0) + gradient_steps * float(mean)
+        if self._learner is None:
+            super().train(gradient_steps, batch_size)
+        else:
+            self._learner.train(gradient_steps, batch_size)
+        self._add_losses(gradient_steps)
 
-    def dump_logs(self) -> None:
-        """Write a row of the log."""
-        self.logger.record("time/iterations", self.iteration, exclude="tensorboard")
-        super().dump_logs()
-
-    def _begin_iteration(self, step: int, update: int) -> None:
-        self._first_step, self._first_update = step, update
-        self._sums: dict[str, float] = {}
-
-    def _finish_iteration_if_due(self) -> None:
-        iteration = self.num_timesteps // self.iteration_steps
-        if iteration == self.iteration:
-            return
-        self.iteration = iteration
+    def _end_iteration(self) -> None:
         self._finish_iteration()
-        updates = self._n_updates - self._first_update
-        for name, total in self._sums.items():
-            self.logger.record(f"train/{name}", total / updates)
-        self.logger.record("replay/ratio", updates / (self.num_timesteps - self._first_step))
         if self.diagnostics and self.parts and self.num_timesteps > self.learning_starts:
             for tag, value in self._diagnose().items():
                 self.logger.record(tag, value)
-        if self._log_interval is not None and iteration % self._log_interval == 0:
-            self.dump_logs()
-        self._begin_iteration(self.num_timesteps, self._n_updates)
 
-    def _setup_model(self) -> None:
-        lean = (
-            self.replay_buffer_class is None
-            and not isinstance(self.observation_space, spaces.Dict)
-            and self.n_steps == 1
-            and not self.optimize_memory_usage
-        )
-        if lean:
-            self.replay_buffer_class = LeanReplayBuffer
-        super()._setup_model()
+    def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
+        prepared = super()._setup_learn(*args, **kwargs)
+        if self._learner is not None and self.backend == "auto":
+            per_step = self.replay_ratio
+            if per_step is None:
+                per_step = abs(self.gradient_steps) / self.n_envs
+            worthwhile = self._total_timesteps * per_step >= WORTHWHILE_STEPS
+            self._learner.compiled = worthwhile and _can_compile()
+        return prepared
+
+    def _connect_methods(self) -> None:
         if self.methods:
             self.critic_target.load_state_dict(self.critic.state_dict())
+        options = SACOptions(**self.options)
+        options.check_sizes(len(self.critic.q_networks), int(np.prod(self.action_space.shape or 1)))
+        self._learner = None
+        reason: str | None = "as asked for"
+        if self.backend != "reference":
+            reason = why_reference(self)
+            if reason is None:
+                try:
+                    self._learner = SACLearner(self, self.methods, self.parts, options)
+                except NotPure as error:
+                    reason = str(error)
+        if self._learner is not None:
+            self._penalties = self._learner.penalties
+            self._learner.compiled = self.backend == "compiled" and _can_compile()
+            return
+        if departures := options.departures():
+            raise SettingsError(
+                f"stable-baselines3's update has no {departures[0]}, but SAC must run on the "
+                f"reference back end: {reason}"
+            )
+        if self.backend != "reference":
+            notify(f"SAC runs on the reference back end ({reason})")
+        super()._connect_methods()
         critics = [part for part in self.parts if part.name != "actor"]
         shield_critic(self.critic, [layer for part in critics for layer in part.hidden])
-        if self.replay_ratio is not None:
-            self.ratio = ReplayRatio(self.replay_ratio)
-            if self.ratio_state:
-                self.ratio.load_state_dict(self.ratio_state)
-
-    def save(
-        self,
-        path: str | pathlib.Path | io.BufferedIOBase,
-        exclude: Iterable[str] | None = None,
-        include: Iterable[str] | None = None,
-    ) -> None:
-        """Save the agent with its methods, as a zip that stable-baselines3 itself can load.
-
-        The replay buffer is left out; `save_replay_buffer` saves it.
-
-        Args:
-            path: the file to be written.
-            exclude: attributes to be left out besides the usual ones.
-            include: attributes to be saved that usually are not.
-        """
-        self.ratio_state = self.ratio.state_dict() if self.ratio is not None else {}
-        super().save(path, exclude, include)
 
     def _excluded_save_params(self) -> list[str]:
-        # Whoever loads the zip without this package has no such buffer.
-        lean = ["replay_buffer_class"] if self.replay_buffer_class is LeanReplayBuffer else []
-        return [*super()._excluded_save_params(), "ratio", *lean]
+        return [*super()._excluded_save_params(), "_learner"]
 
     def _optimizer_owners(self) -> Sequence[nn.Module]:
         return [self.actor, self.critic]
@@ -343,11 +262,8 @@ class SAC(MethodHost, stable_baselines3.SAC):
         return diagnose(self.parts, self.policy, forward)
 
 
-def _with_layer_norm(
-    policy: str | type[SACPolicy], policy_kwargs: dict[str, Any] | None, layer_norm: str
-) -> tuple[type[SACPolicy], dict[str, Any]]:
-    if layer_norm not in ("critic", "both"):
-        raise unknown("layer_norm", layer_norm, ("none", "critic", "both"))
-    if policy != "MlpPolicy":
-        raise SettingsError(f"layer_norm needs the policy 'MlpPolicy', not {policy!r}")
-    return LayerNormPolicy, {**(policy_kwargs or {}), "layer_norm": layer_norm}
+def _can_compile() -> bool:
+    if find_compiler() is not None:
+        return True
+    notify("no C++ compiler was found (see the variable CXX): SAC runs on the eager back end")
+    return False

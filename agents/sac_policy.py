@@ -9,6 +9,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import nn
 
+from ..wrappers.errors import SettingsError, unknown
+
 
 @final
 class LayerNormPolicy(SACPolicy):
@@ -64,3 +66,23 @@ def _insert_norms(network: nn.Sequential) -> None:
         linear = network[place]
         if isinstance(linear, nn.Linear):
             network.insert(place + 1, nn.LayerNorm(linear.out_features).to(linear.weight))
+
+
+def with_layer_norm(
+    policy: str | type[SACPolicy], policy_kwargs: dict[str, Any] | None, layer_norm: str
+) -> tuple[type[SACPolicy], dict[str, Any]]:
+    """Return the policy and its settings with layer norm.
+
+    Args:
+        policy: the policy asked for.
+        policy_kwargs: its settings.
+        layer_norm: "critic" or "both".
+
+    Raises:
+        SettingsError: another word, or a policy that can't have one.
+    """
+    if layer_norm not in ("critic", "both"):
+        raise unknown("layer_norm", layer_norm, ("none", "critic", "both"))
+    if policy != "MlpPolicy":
+        raise SettingsError(f"layer_norm needs the policy 'MlpPolicy', not {policy!r}")
+    return LayerNormPolicy, {**(policy_kwargs or {}), "layer_norm": layer_norm}

@@ -146,4 +146,5 @@ class LeanReplayBuffer(ReplayBuffer):
             terminal.astype(np.float32).reshape(-1, 1),
             self._normalize_reward(rewards, env),
         )
-        return ReplayBufferSamples(*(self.to_torch(array) for array in data))  # type: ignore[arg-type]
+        # Arrays that were just gathered need no further copy.
+        return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))  # type: ignore[arg-type]

@@ -1,0 +1,292 @@
+"""SAC's gradient steps, for all back ends but the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import stable_baselines3
+import torch
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from torch import Tensor
+from torch.optim import Optimizer
+
+from .backends import Compiled
+from .layers import Part
+from .method import Method
+from .parameters import MOMENTS, FlatParameters
+from .sac_losses import Batch, temperature_loss
+from .sac_networks import write_ensemble
+from .sac_options import SACOptions
+from .sac_update import AdamSettings, Update, make_functions
+
+
+@final
+class SACLearner:
+    """Trains a SAC agent as `stable_baselines3.SAC.train` does, with `sac_update`.
+
+    It draws the same random numbers from the same generators. The target networks are updated
+    every `target_update_interval` critic steps, counted over the run; stable-baselines3 counts
+    anew in each call of `train`, so that at one gradient step a call its interval has no effect.
+
+    Args:
+        agent: whose networks are to be trained.
+        methods: the agent's.
+        parts: the agent's networks, the actor first.
+        options: how the update differs from stable-baselines3's.
+
+    Raises:
+        NotPure: the networks can't be written as functions.
+    """
+
+    def __init__(
+        self,
+        agent: stable_baselines3.SAC,
+        methods: Sequence[Method],
+        parts: Sequence[Part],
+        options: SACOptions,
+    ) -> None:
+        self.compiled = False
+        """Whether to compile the update; may be changed between calls of `train`."""
+        self.penalties: list[Tensor] = []
+        """The penalties of the gradient steps since somebody last cleared the list."""
+        self._agent, self._options, self._methods = agent, options, methods
+        actor, critics = agent.actor, agent.critic.q_networks
+        self._ensembles = (
+            write_ensemble([actor.latent_pi]),
+            write_ensemble([actor.mu, actor.log_std]),  # type: ignore[list-item]
+            write_ensemble(critics),
+        )
+        acting = any(type(method).after_step is not Method.after_step for method in methods)
+        self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, acting)
+        self.critic = FlatParameters(
+            list(agent.critic.parameters()), agent.critic.optimizer, acting
+        )
+        targets = list(agent.critic_target.parameters())
+        self.target = self.critic.join(parameter.detach() for parameter in targets)
+        for parameter, view in zip(targets, self.critic.split(self.target), strict=True):
+            parameter.data = view
+        self._log_temperature: FlatParameters | None = None
+        self._flats = [self.actor, self.critic]
+        self._actor_parts = [part for part in parts if part.optimizer is actor.optimizer]
+        self._critic_parts = [part for part in parts if part.optimizer is agent.critic.optimizer]
+        self._watches = any(method.needs_features for method in methods)
+        self._penalized = any(type(method).penalty is not Method.penalty for method in methods)
+        self._exposes = any(method.needs_gradients for method in methods)
+        self._acting = acting
+        weights = options.entropy_weights
+        self._weights = None if weights is None else torch.tensor(weights, dtype=self._dtype)
+        self._update: Update | None = None
+        self._plain: dict[str, Callable[..., Any]] = {}
+        self._compiled: dict[str, Callable[..., Any]] = {}
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return self.actor.values.dtype
+
+    @torch.no_grad()
+    def train(self, gradient_steps: int, batch_size: int) -> None:
+        """Make gradient steps, and log them.
+
+        Args:
+            gradient_steps: how many.
+            batch_size: transitions in each batch.
+        """
+        agent = self._agent
+        if self._log_temperature is None and agent.ent_coef_optimizer is not None:
+            # Only now: stable-baselines3 makes it after the networks.
+            self._log_temperature = FlatParameters(
+                [agent.log_ent_coef],  # type: ignore[list-item]
+                agent.ent_coef_optimizer,
+            )
+            self._flats.append(self._log_temperature)
+        agent._update_learning_rate([flat.optimizer for flat in self._flats])
+        for flat in self._flats:
+            adopt(flat)
+            if self._exposes:
+                flat.expose_gradient()
+        self._prepare()
+        logged: dict[str, list[Tensor]] = {}
+        for _ in range(gradient_steps):
+            for name, value in self._step(batch_size).items():
+                logged.setdefault(name, []).append(value)
+            agent._n_updates += 1
+        for flat in self._flats:
+            for parameter in flat.parameters:
+                flat.optimizer.state[parameter]["step"].fill_(flat.steps)
+        agent.logger.record("train/n_updates", agent._n_updates, exclude="tensorboard")
+        for name, values in logged.items():
+            agent.logger.record(f"train/{name}", torch.stack(values).mean().item())
+
+    def _step(self, batch_size: int) -> dict[str, Tensor]:
+        agent = self._agent
+        assert agent.replay_buffer is not None
+        samples = agent.replay_buffer.sample(batch_size, env=agent._vec_normalize_env)
+        batch = take_batch(samples, agent.gamma, self._dtype)
+        temperature = self._temperature()
+        moves_actor = agent._n_updates % self._options.actor_delay == 0
+        # Before the other noise, as in stable-baselines3.
+        noise = torch.randn_like(batch.actions) if moves_actor else None
+        target, next_noise = self._asked_targets(), torch.randn_like(batch.actions)
+        logged = {"ent_coef": temperature.squeeze()}
+        logged["critic_loss"], features = self._move(
+            "critic",
+            self.critic,
+            self._critic_parts,
+            (self.actor.values, target, batch, next_noise, self._weights, temperature),
+        )
+        for index, part in enumerate(self._critic_parts):
+            self._act(part, features, index)
+        if noise is not None:
+            logged["actor_loss"], features, log_prob = self._move(
+                "actor",
+                self.actor,
+                self._actor_parts,
+                (self.critic.values, batch.observations, noise, self._weights, temperature),
+            )
+            for part in self._actor_parts:
+                self._act(part, features, 0)
+            if self._log_temperature is not None:
+                logged["ent_coef_loss"] = self._move_temperature(log_prob)
+        if agent._n_updates % agent.target_update_interval == 0:
+            self.target.lerp_(self.critic.values, agent.tau)
+        return logged
+
+    def _move(
+        self, name: str, flat: FlatParameters, parts: Sequence[Part], rest: tuple[Any, ...]
+    ) -> tuple[Any, ...]:
+        """Make a gradient step of one of the networks; return the loss and what comes with it."""
+        numbers = count_step(flat)
+        functions = self._compiled if self.compiled else self._plain
+        if not (self._penalized or self._exposes):
+            return functions[f"{name}_step"](flat.values, flat.memory, numbers, *rest)
+        gradient, *results = functions[f"{name}_gradient"](flat.values, *rest)
+        flat.gradient.copy_(gradient)
+        if self._penalized:
+            self._add_penalties(flat, parts)
+        functions[f"{name}_apply"](flat.values, flat.memory, numbers, flat.gradient)
+        return tuple(results)
+
+    def _move_temperature(self, log_prob: Tensor) -> Tensor:
+        flat, target_entropy = self._log_temperature, self._agent.target_entropy
+        assert flat is not None
+        assert isinstance(target_entropy, float)
+        loss, gradient = temperature_loss(flat.values, log_prob, target_entropy)
+        adam = adam_settings(flat.optimizer)
+        adam.step(flat.values, flat.memory, gradient.reshape(1), count_step(flat))
+        return loss
+
+    def _temperature(self) -> Tensor:
+        if self._log_temperature is not None:
+            return self._log_temperature.values.exp().to(self._dtype)
+        return self._agent.ent_coef_tensor.reshape(1).to(self._dtype)
+
+    def _asked_targets(self) -> Tensor:
+        asked, n_critics = self._options.target_critics, len(self._agent.critic.q_networks)
+        if asked is None or asked == n_critics:
+            return self.target
+        chosen = torch.randperm(n_critics)[:asked]
+        return self.target.view(n_critics, -1)[chosen].reshape(-1)
+
+    def _add_penalties(self, flat: FlatParameters, parts: Sequence[Part]) -> None:
+        with torch.enable_grad():
+            penalties = [
+                penalty
+                for method in self._methods
+                for part in parts
+                if (penalty := method.penalty(part)) is not None
+            ]
+            if not penalties:
+                return
+            total = torch.stack(penalties).sum()
+            self.penalties.append(total.detach())
+            if not total.requires_grad:
+                return
+            gradients = torch.autograd.grad(total, flat.parameters, allow_unused=True)
+        for view, gradient in zip(flat.split(flat.gradient), gradients, strict=True):
+            if gradient is not None:
+                view.add_(gradient)
+
+    def _act(self, part: Part, features: Sequence[Tensor], index: int) -> None:
+        if self._watches:
+            for layer, units in zip(part.hidden, features, strict=True):
+                layer.features = units[index]
+        if self._acting:
+            for method in self._methods:
+                method.after_step(part)
+
+    def _prepare(self) -> None:
+        body, heads, critic = self._ensembles
+        update = Update(
+            body,
+            heads,
+            critic,
+            adam_settings(self.actor.optimizer),
+            adam_settings(self.critic.optimizer),
+            self._options.entropy_backup,
+            self._options.actor_value,
+            self._watches,
+        )
+        if update == self._update:
+            return
+        self._update, self._plain = update, make_functions(update)
+        self._compiled = {
+            name: Compiled(function, f"SAC's {name.replace('_', ' ')}")
+            for name, function in self._plain.items()
+        }
+
+
+def take_batch(samples: ReplayBufferSamples, gamma: float, dtype: torch.dtype) -> Batch:
+    """Return transitions from a replay buffer of stable-baselines3.
+
+    Args:
+        samples: with columns of shape (batch, 1).
+        gamma: the discount where the samples bring none.
+        dtype: what numbers are to be.
+    """
+    rewards = samples.rewards.flatten().to(dtype)
+    discounts = samples.discounts
+    return Batch(
+        samples.observations.flatten(start_dim=1).to(dtype),
+        samples.actions.to(dtype),
+        samples.next_observations.flatten(start_dim=1).to(dtype),
+        samples.dones.flatten().to(dtype),
+        rewards,
+        torch.full_like(rewards, gamma) if discounts is None else discounts.flatten().to(dtype),
+    )
+
+
+def adopt(flat: FlatParameters) -> None:
+    """Take over what others put in place of a flat tensor's views.
+
+    Args:
+        flat: where nothing has changed, this takes no time.
+    """
+    first = flat.parameters[0]
+    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0])
+    held = kept is not None and kept.data_ptr() == flat.memory[MOMENTS[0]].data_ptr()
+    if not (held and first.data_ptr() == flat.values.data_ptr()):
+        flat.adopt()
+
+
+def count_step(flat: FlatParameters) -> Tensor:
+    """Count a step of Adam, and return its numbers as `AdamSettings.step` wants them.
+
+    Args:
+        flat: what is to make the step.
+    """
+    flat.steps += 1
+    group = flat.optimizer.param_groups[0]
+    beta1, beta2 = group["betas"]
+    numbers = [group["lr"], 1 - beta1**flat.steps, 1 - beta2**flat.steps]
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def adam_settings(optimizer: Optimizer) -> AdamSettings:
+    """Return what stays the same from step to step of an optimizer.
+
+    Args:
+        optimizer: torch's Adam or ours, with one group of parameters.
+    """
+    group = optimizer.param_groups[0]
+    return AdamSettings(group["betas"], group["eps"], group["weight_decay"])

@@ -1,0 +1,180 @@
+"""Several networks of one structure as one pure function of one flat tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .networks import NotPure
+
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "ReLU()": F.relu,
+    "Tanh()": torch.tanh,
+    "Sigmoid()": torch.sigmoid,
+    "ELU(alpha=1.0)": F.elu,
+    "GELU(approximate='none')": F.gelu,
+    "SiLU()": F.silu,
+}
+_RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU)
+
+
+@final
+@dataclass(frozen=True)
+class Linear:
+    """A linear map; its parameters are a weight, and a bias if it has one."""
+
+    inputs: int
+    outputs: int
+    has_bias: bool
+
+    def __call__(self, units: Tensor, pieces: Iterator[Tensor]) -> Tensor:
+        """Return the outputs of every network, of shape (networks, batch, outputs)."""
+        weight = next(pieces).unflatten(1, (self.outputs, self.inputs)).transpose(1, 2)
+        if len(weight) == 1:
+            # A network alone is faster without a batch of products.
+            product = (units[0] @ weight[0]).unsqueeze(0)
+        else:
+            product = torch.bmm(units, weight)
+        return product + next(pieces).unsqueeze(1) if self.has_bias else product
+
+
+@final
+@dataclass(frozen=True)
+class LayerNorm:
+    """A layer norm; its parameters are a weight and a bias, if it has them."""
+
+    width: int
+    eps: float
+    has_weight: bool
+    has_bias: bool
+
+    def __call__(self, units: Tensor, pieces: Iterator[Tensor]) -> Tensor:
+        """Return the outputs of every network, of shape (networks, batch, width)."""
+        units = F.layer_norm(units, (self.width,), eps=self.eps)
+        if self.has_weight:
+            units = units * next(pieces).unsqueeze(1)
+        return units + next(pieces).unsqueeze(1) if self.has_bias else units
+
+
+@final
+@dataclass(frozen=True)
+class Activation:
+    """A function without parameters or memory."""
+
+    function: Callable[[Tensor], Tensor]
+
+    def __call__(self, units: Tensor, pieces: Iterator[Tensor]) -> Tensor:
+        """Return the outputs of every network, of the same shape."""
+        return self.function(units)
+
+
+Step = Linear | LayerNorm | Activation
+"""A map of a network, by plain numbers: compiled code asks at each call whether one changed."""
+
+
+@final
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks that are evaluated together, with one batched product for each layer of all.
+
+    Their parameters are one flat tensor: all of the first network, then all of the second, each
+    in the order of `nn.Module.parameters`.
+
+    Example:
+        >>> networks = [nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)) for _ in "ab"]
+        >>> ensemble = write_ensemble(networks)
+        >>> flat = torch.cat([p.flatten() for n in networks for p in n.parameters()])
+        >>> outputs, features = ensemble(flat, torch.ones(5, 3))
+        >>> outputs.shape, [layer.shape for layer in features]
+        (torch.Size([2, 5, 1]), [torch.Size([2, 5, 8])])
+        >>> torch.allclose(outputs[1], networks[1](torch.ones(5, 3)))
+        True
+    """
+
+    steps: tuple[Step, ...]
+    """The structure; it begins with a linear map."""
+
+    sizes: tuple[int, ...]
+    """Elements of each parameter of one network."""
+
+    def __call__(self, flat: Tensor, inputs: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the outputs and the hidden units' outputs of every network.
+
+        Args:
+            flat: the parameters of any number of networks.
+            inputs: of all networks alike, of shape (batch, inputs).
+
+        Returns:
+            The outputs, of shape (networks, batch, outputs), and what each linear map but the
+            first read, each of shape (networks, batch, width).
+        """
+        count = flat.numel() // sum(self.sizes)
+        pieces = iter(flat.view(count, -1).split(self.sizes, dim=1))
+        units = inputs.expand(count, *inputs.shape)
+        features: list[Tensor] = []
+        for index, step in enumerate(self.steps):
+            if index > 0 and isinstance(step, Linear):
+                features.append(units)
+            units = step(units, pieces)
+        return units, features
+
+
+def write_ensemble(networks: Sequence[nn.Module]) -> Ensemble:
+    """Write networks as a function of their parameters.
+
+    Args:
+        networks: (nested) `nn.Sequential`s of one structure.
+
+    Raises:
+        NotPure: they can't be written so; says why.
+    """
+    structures = [tuple(_leaves(network)) for network in networks]
+    first = structures[0]
+    if any([repr(module) for module in other] != [repr(m) for m in first] for other in structures):
+        raise NotPure("critics of different structures")
+    if not first or not isinstance(first[0], nn.Linear):
+        raise NotPure("a network that does not begin with a linear map")
+    for structure in structures:
+        for module in structure:
+            _require_pure(module)
+    sizes = tuple(p.numel() for module in first for p in module.parameters())
+    return Ensemble(tuple(_write(module) for module in first), sizes)
+
+
+def _write(module: nn.Module) -> Step:
+    if type(module) is nn.Linear:
+        return Linear(module.in_features, module.out_features, module.bias is not None)
+    if type(module) is nn.LayerNorm:
+        if len(module.normalized_shape) != 1:
+            raise NotPure("a layer norm over several dimensions")
+        affine = module.elementwise_affine
+        return LayerNorm(
+            module.normalized_shape[0], module.eps, affine, affine and module.bias is not None
+        )
+    return Activation(_FUNCTIONS.get(repr(module), module))
+
+
+def _leaves(network: nn.Module) -> list[nn.Module]:
+    if not isinstance(network, nn.Sequential):
+        return [network]
+    return [leaf for child in network for leaf in _leaves(child)]
+
+
+def _require_pure(module: nn.Module) -> None:
+    kind = type(module).__name__
+    if isinstance(module, _RANDOM):
+        raise NotPure(f"{kind} draws random numbers")
+    if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+        raise NotPure(f"hooks on {kind}")
+    if (
+        type(module) not in (nn.Linear, nn.LayerNorm)
+        and next(module.parameters(), None) is not None
+    ):
+        raise NotPure(f"parameters of {kind}")
+    if next(module.buffers(), None) is not None:
+        raise NotPure(f"memory of {kind}")

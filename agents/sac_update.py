@@ -1,0 +1,232 @@
+"""One gradient step of soft actor-critic, as pure functions of explicit tensors.
+
+Every back end but the reference runs what is described here: as it stands, or compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value
+
+from .adam import WEIGHTS
+from .parameters import MOMENTS
+from .sac_losses import Batch, actor_loss, critic_loss, squash, td_targets, weigh
+from .sac_networks import Ensemble
+
+Memory = Mapping[str, Tensor]
+"""What Adam knows, in flat tensors that are changed in place."""
+
+
+def differentiate(
+    function: Callable[[Tensor], tuple[Tensor, Any]], values: Tensor
+) -> tuple[Tensor, Tensor, Any]:
+    """Return a function's gradient, its value, and what else it returns.
+
+    Args:
+        function: returns a scalar, and something that is not differentiated.
+        values: where.
+
+    Example:
+        >>> gradient, value, rest = differentiate(lambda x: (x.square().sum(), "a"), torch.ones(2))
+        >>> gradient.tolist(), value.item(), rest
+        ([2.0, 2.0], 2.0, 'a')
+    """
+    if torch.compiler.is_compiling():
+        gradient, (value, rest) = grad_and_value(function, has_aux=True)(values)
+        return gradient, value, rest
+    # The same, which a compiler can't read; without one it takes less time.
+    with torch.enable_grad():
+        leaf = values.detach().requires_grad_()
+        value, rest = function(leaf)
+    (gradient,) = torch.autograd.grad(value, leaf)
+    return gradient, value.detach(), rest
+
+
+@final
+@dataclass(frozen=True)
+class AdamSettings:
+    """What stays the same from step to step of Adam."""
+
+    betas: tuple[float, float]
+    eps: float
+    weight_decay: float
+
+    def step(self, values: Tensor, memory: Memory, gradient: Tensor, numbers: Tensor) -> None:
+        """Make one step (Kingma and Ba, "Adam" (2015), Algorithm 1).
+
+        Args:
+            values: flat parameters, changed in place.
+            memory: Adam's state, flat.
+            gradient: flat.
+            numbers: the step size, and 1 - beta**steps of either decay: the bias corrections
+                where no element was reset.
+        """
+        rate, *weights = numbers.unbind()
+        if self.weight_decay != 0:
+            gradient = gradient + self.weight_decay * values
+        (beta1, beta2), (mean, square) = self.betas, (memory[name] for name in MOMENTS)
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        if WEIGHTS[0] in memory:
+            for name, beta in zip(WEIGHTS, self.betas, strict=True):
+                memory[name].mul_(beta).add_(1 - beta)
+            weights = [memory[name] for name in WEIGHTS]
+        denominator = (square / weights[1]).sqrt_().add_(self.eps)
+        values.sub_((mean / weights[0]).mul_(rate).div_(denominator))
+
+
+@final
+@dataclass(frozen=True)
+class Update:
+    """What stays the same from step to step."""
+
+    body: Ensemble
+    """The actor's hidden layers."""
+    heads: Ensemble
+    """The actor's two outputs: means and logarithms of standard deviations."""
+    critic: Ensemble
+    actor_adam: AdamSettings
+    critic_adam: AdamSettings
+    entropy_backup: bool = True
+    """Whether the entropy of next actions is part of the critics' targets."""
+    actor_value: Literal["min", "mean"] = "min"
+    """Which of the critics' values the actor raises."""
+    keeps_features: bool = True
+    """Whether the hidden units' outputs are wanted."""
+
+    def act(
+        self, actor: Tensor, observations: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return actions, the logarithms of their dimensions' densities, and hidden units.
+
+        Args:
+            actor: its flat parameters.
+            observations: of shape (batch, inputs).
+            noise: standard normal numbers, of shape (batch, dimensions).
+        """
+        body, heads = actor.split([sum(self.body.sizes), 2 * sum(self.heads.sizes)])
+        hidden, features = self.body(body, observations)
+        (means, log_stds), _ = self.heads(heads, hidden[0])
+        return *squash(means, log_stds, noise), [*features, hidden]
+
+    def critic_gradient(
+        self,
+        critic: Tensor,
+        actor: Tensor,
+        target: Tensor,
+        batch: Batch,
+        noise: Tensor,
+        weights: Tensor | None,
+        temperature: Tensor,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return the gradient of the critics' loss, the loss, and the hidden units' outputs.
+
+        Args:
+            critic: the critics' flat parameters.
+            actor: the actor's.
+            target: those of the target networks that are asked.
+            batch: the transitions.
+            noise: for the next actions.
+            weights: of the action's dimensions in the entropy, or None.
+            temperature: of shape (1,).
+
+        Returns:
+            The hidden units' outputs for the transitions' actions are (critics, batch, width).
+        """
+        next_actions, next_log_probs, _ = self.act(actor, batch.next_observations, noise)
+        next_inputs = torch.cat([batch.next_observations, next_actions], dim=1)
+        next_values, _ = self.critic(target, next_inputs)
+        entropy_weight = temperature if self.entropy_backup else temperature * 0
+        log_probs = weigh(next_log_probs, weights)
+        targets = td_targets(batch, next_values.squeeze(2), log_probs, entropy_weight)
+        inputs = torch.cat([batch.observations, batch.actions], dim=1)
+
+        def loss_of(flat: Tensor) -> tuple[Tensor, list[Tensor]]:
+            values, features = self.critic(flat, inputs)
+            return critic_loss(values.squeeze(2), targets), _detach(features)
+
+        gradient, loss, features = differentiate(loss_of, critic)
+        return gradient, loss, features if self.keeps_features else []
+
+    def actor_gradient(
+        self,
+        actor: Tensor,
+        critic: Tensor,
+        observations: Tensor,
+        noise: Tensor,
+        weights: Tensor | None,
+        temperature: Tensor,
+    ) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
+        """Return the gradient of the actor's loss, and what is known of it.
+
+        Args:
+            actor: its flat parameters.
+            critic: the critics'.
+            observations: of shape (batch, inputs).
+            noise: for the actions.
+            weights: of the action's dimensions in the entropy, or None.
+            temperature: of shape (1,).
+
+        Returns:
+            The gradient, the loss, the hidden units' outputs, each of shape (1, batch, width),
+            and the mean of the actions' weighed log-probabilities.
+        """
+
+        def loss_of(flat: Tensor) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
+            actions, log_probs, features = self.act(flat, observations, noise)
+            values, _ = self.critic(critic, torch.cat([observations, actions], dim=1))
+            whole = weigh(log_probs, weights)
+            loss = actor_loss(values.squeeze(2), whole, temperature, self.actor_value)
+            return loss, (whole.detach(), _detach(features))
+
+        gradient, loss, (log_probs, features) = differentiate(loss_of, actor)
+        return gradient, loss, features if self.keeps_features else [], log_probs.mean()
+
+
+def _detach(features: list[Tensor]) -> list[Tensor]:
+    return [units.detach() for units in features]
+
+
+def make_functions(update: Update) -> dict[str, Callable[..., Any]]:
+    """Return what a back end runs, or compiles: functions that keep nothing.
+
+    Args:
+        update: what stays the same from step to step.
+
+    Returns:
+        For the actor and the critics, `*_gradient`; `*_apply`, which makes a step with a gradient;
+        and `*_step`, which is both.
+    """
+
+    def critic_apply(values: Tensor, memory: Memory, numbers: Tensor, gradient: Tensor) -> None:
+        update.critic_adam.step(values, memory, gradient, numbers)
+
+    def actor_apply(values: Tensor, memory: Memory, numbers: Tensor, gradient: Tensor) -> None:
+        update.actor_adam.step(values, memory, gradient, numbers)
+
+    def critic_gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
+        return update.critic_gradient(values, *rest)
+
+    def actor_gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
+        return update.actor_gradient(values, *rest)
+
+    def critic_step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
+        gradient, *results = update.critic_gradient(values, *rest)
+        update.critic_adam.step(values, memory, gradient, numbers)
+        return tuple(results)
+
+    def actor_step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
+        gradient, *results = update.actor_gradient(values, *rest)
+        update.actor_adam.step(values, memory, gradient, numbers)
+        return tuple(results)
+
+    functions: list[Any] = [
+        *(critic_gradient, critic_apply, critic_step),
+        *(actor_gradient, actor_apply, actor_step),
+    ]
+    return {function.__name__: function for function in functions}
