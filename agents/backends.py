@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, final
@@ -63,7 +64,9 @@ class Compiled:
 
     def __init__(self, function: Callable[..., Any], purpose: str, constant: bool = False) -> None:
         self.seconds: float | None = None
-        """How long compiling took; None before the first call."""
+        """How long compiling took, or trying to; None before the first call."""
+        self.failed = False
+        """Whether it can't be compiled."""
         self._plain = function
         self._purpose = purpose
         # The wrapper around the kernels in C++ too: a quarter less time for small networks.
@@ -84,11 +87,15 @@ class Compiled:
     def _first(self, *arguments: Any) -> Any:
         started = time.perf_counter()
         try:
-            result = self._function(*arguments)
+            # The compiler's warnings are about itself; where warnings are errors it would fail.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                result = self._function(*arguments)
         except Exception as error:
             # Whatever a compiler can stumble over; an error of the function itself comes again.
-            reason = str(error).strip().splitlines()[:1]
-            notify(f"{self._purpose} can't be compiled ({type(error).__name__}: {reason}); eager")
+            reason = " ".join(str(error).split())[:200]
+            notify(f"{self._purpose} stays eager: {type(error).__name__}: {reason}")
+            self.failed = True
             self._function = self._plain
             result = self._plain(*arguments)
         else:
