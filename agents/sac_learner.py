@@ -7,18 +7,17 @@ from typing import Any, final
 
 import stable_baselines3
 import torch
-from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
-from torch.optim import Optimizer
 
 from .backends import Compiled
 from .layers import Part
 from .method import Method
-from .parameters import MOMENTS, FlatParameters
-from .sac_losses import Batch, temperature_loss
+from .parameters import FlatParameters
+from .sac_flat import adam_settings, adopt, count_step, take_batch
+from .sac_losses import temperature_loss
 from .sac_networks import write_ensemble
 from .sac_options import SACOptions
-from .sac_update import AdamSettings, Update, make_functions
+from .sac_update import Update, make_functions
 
 
 @final
@@ -76,7 +75,7 @@ class SACLearner:
         self._acting = acting
         weights = options.entropy_weights
         self._weights = None if weights is None else torch.tensor(weights, dtype=self._dtype)
-        self._update: Update | None = None
+        self._prepared: tuple[Update, int] | None = None
         self._plain: dict[str, Callable[..., Any]] = {}
         self._compiled: dict[str, Callable[..., Any]] = {}
 
@@ -105,7 +104,7 @@ class SACLearner:
             adopt(flat)
             if self._exposes:
                 flat.expose_gradient()
-        self._prepare()
+        self._prepare(batch_size)
         logged: dict[str, list[Tensor]] = {}
         for _ in range(gradient_steps):
             for name, value in self._step(batch_size).items():
@@ -215,7 +214,7 @@ class SACLearner:
             for method in self._methods:
                 method.after_step(part)
 
-    def _prepare(self) -> None:
+    def _prepare(self, batch_size: int) -> None:
         body, heads, critic = self._ensembles
         update = Update(
             body,
@@ -227,66 +226,11 @@ class SACLearner:
             self._options.actor_value,
             self._watches,
         )
-        if update == self._update:
+        # What was compiled holds for these alone, and does not look whether they change.
+        if (update, batch_size) == self._prepared:
             return
-        self._update, self._plain = update, make_functions(update)
+        self._prepared, self._plain = (update, batch_size), make_functions(update)
         self._compiled = {
-            name: Compiled(function, f"SAC's {name.replace('_', ' ')}")
+            name: Compiled(function, f"SAC's {name.replace('_', ' ')}", constant=True)
             for name, function in self._plain.items()
         }
-
-
-def take_batch(samples: ReplayBufferSamples, gamma: float, dtype: torch.dtype) -> Batch:
-    """Return transitions from a replay buffer of stable-baselines3.
-
-    Args:
-        samples: with columns of shape (batch, 1).
-        gamma: the discount where the samples bring none.
-        dtype: what numbers are to be.
-    """
-    rewards = samples.rewards.flatten().to(dtype)
-    discounts = samples.discounts
-    return Batch(
-        samples.observations.flatten(start_dim=1).to(dtype),
-        samples.actions.to(dtype),
-        samples.next_observations.flatten(start_dim=1).to(dtype),
-        samples.dones.flatten().to(dtype),
-        rewards,
-        torch.full_like(rewards, gamma) if discounts is None else discounts.flatten().to(dtype),
-    )
-
-
-def adopt(flat: FlatParameters) -> None:
-    """Take over what others put in place of a flat tensor's views.
-
-    Args:
-        flat: where nothing has changed, this takes no time.
-    """
-    first = flat.parameters[0]
-    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0])
-    held = kept is not None and kept.data_ptr() == flat.memory[MOMENTS[0]].data_ptr()
-    if not (held and first.data_ptr() == flat.values.data_ptr()):
-        flat.adopt()
-
-
-def count_step(flat: FlatParameters) -> Tensor:
-    """Count a step of Adam, and return its numbers as `AdamSettings.step` wants them.
-
-    Args:
-        flat: what is to make the step.
-    """
-    flat.steps += 1
-    group = flat.optimizer.param_groups[0]
-    beta1, beta2 = group["betas"]
-    numbers = [group["lr"], 1 - beta1**flat.steps, 1 - beta2**flat.steps]
-    return torch.tensor(numbers, dtype=torch.float64)
-
-
-def adam_settings(optimizer: Optimizer) -> AdamSettings:
-    """Return what stays the same from step to step of an optimizer.
-
-    Args:
-        optimizer: torch's Adam or ours, with one group of parameters.
-    """
-    group = optimizer.param_groups[0]
-    return AdamSettings(group["betas"], group["eps"], group["weight_decay"])

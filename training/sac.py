@@ -82,13 +82,37 @@ class TrainSAC(RunSettings):
     layer_norm: Literal["none", "critic", "both"] = "none"
     """Which networks have a layer norm before each activation (DroQ, Hiraoka 2022: critic)."""
 
+    actor_delay: int = 1
+    """Critic steps for each step of actor and temperature (Haarnoja et al.: 1; ACE: 2)."""
+
+    target_update_interval: int = 1
+    """Critic steps from one move of the target networks to the next (Haarnoja et al.: 1)."""
+
+    target_critics: int | None = None
+    """Target networks, drawn anew for each step, that give the target; all by default (REDQ: 2)."""
+
+    actor_value: Literal["min", "mean"] = "min"
+    """Which of the critics' values the actor raises (Haarnoja et al.: min; REDQ: mean)."""
+
+    entropy_backup: bool = True
+    """Whether the entropy of next actions is part of the critics' targets (Haarnoja et al.)."""
+
+    entropy_weights: tuple[float, ...] | None = None
+    """Weight of each action dimension in the entropy; 1 each by default (ACE, Ji et al. 2024)."""
+
+    backend: Literal["auto", "compiled", "eager", "reference"] = "auto"
+    """What computes the updates; reference is stable-baselines3's own code."""
+
     agent: ClassVar[str] = "sac"
     """The agent's name in folders and tables."""
 
     def check(self) -> None:
         """Raise `SettingsError` for a number outside of its range; `train` calls it first."""
         super().check()
-        for name in ("iteration_steps", "buffer_size", "batch_size", "n_critics"):
+        for name in (
+            *("iteration_steps", "buffer_size", "batch_size", "n_critics"),
+            *("actor_delay", "target_update_interval"),
+        ):
             require(self, name, getattr(self, name) >= 1, "1 or more")
         for name in ("learning_starts", "weight_decay"):
             require(self, name, getattr(self, name) >= 0, "0 or more")
@@ -138,6 +162,13 @@ class TrainSAC(RunSettings):
             iteration_steps=self.iteration_steps,
             replay_ratio=self.replay_ratio,
             layer_norm=self.layer_norm,
+            actor_delay=self.actor_delay,
+            target_update_interval=self.target_update_interval,
+            target_critics=self.target_critics,
+            actor_value=self.actor_value,
+            entropy_backup=self.entropy_backup,
+            entropy_weights=self.entropy_weights,
+            backend=self.backend,
             seed=self.seed,
             device="cpu",
             buffer_size=self.buffer_size,

@@ -21,6 +21,7 @@ from everlearn.wrappers.errors import SettingsError
         ({"learning_rate": 0.0}, "--learning-rate must be more than 0, not 0.0"),
         ({"tau": 1.5}, "--tau must be from 0 to 1, not 1.5"),
         ({"temperature": -0.1}, "--temperature must be auto, or 0 or more, not -0.1"),
+        ({"actor_delay": 0}, "--actor-delay must be 1 or more, not 0"),
         ({"adam_beta2": 1.0}, "--adam-beta2 must be 0 or more and less than 1, not 1.0"),
         ({"hidden_sizes": (0,)}, r"--hidden-sizes must be 1 or more each, not \(0,\)"),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, not -1"),
@@ -42,6 +43,33 @@ def test_the_defaults_are_in_range_and_those_of_sb3() -> None:
     assert str(ours.policy) == str(plain.policy)
     one, other = (agent.critic.optimizer.param_groups[0] for agent in (ours, plain))
     assert all(one[key] == other[key] for key in ("lr", "betas", "eps", "weight_decay"))
+
+
+def test_options_reach_the_agent() -> None:
+    settings = TrainSAC(
+        buffer_size=100,
+        n_critics=5,
+        target_critics=2,
+        actor_value="mean",
+        actor_delay=3,
+        entropy_backup=False,
+        entropy_weights=(0.5,),
+        target_update_interval=2,
+        layer_norm="critic",
+        replay_ratio=20,
+        backend="eager",
+    )
+    agent: Any = settings.build_agent(make_vec_env("Pendulum-v1", 1), ())
+    assert agent.options == {
+        "actor_delay": 3,
+        "target_critics": 2,
+        "actor_value": "mean",
+        "entropy_backup": False,
+        "entropy_weights": (0.5,),
+    }
+    assert (agent.target_update_interval, agent.ratio.value) == (2, 20)
+    assert agent.backend_in_use == "eager"
+    assert len(agent.critic.q_networks) == 5
 
 
 def test_the_learner_is_sac_alone() -> None:

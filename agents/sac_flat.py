@@ -1,0 +1,68 @@
+"""Between SB3's objects and the tensors of SAC's update."""
+
+from __future__ import annotations
+
+import torch
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from torch import Tensor
+from torch.optim import Optimizer
+
+from .parameters import MOMENTS, FlatParameters
+from .sac_losses import Batch
+from .sac_update import AdamSettings
+
+
+def take_batch(samples: ReplayBufferSamples, gamma: float, dtype: torch.dtype) -> Batch:
+    """Return transitions from a replay buffer of stable-baselines3.
+
+    Args:
+        samples: with columns of shape (batch, 1).
+        gamma: the discount where the samples bring none.
+        dtype: what numbers are to be.
+    """
+    rewards = samples.rewards.flatten().to(dtype)
+    discounts = samples.discounts
+    return Batch(
+        samples.observations.flatten(start_dim=1).to(dtype),
+        samples.actions.to(dtype),
+        samples.next_observations.flatten(start_dim=1).to(dtype),
+        samples.dones.flatten().to(dtype),
+        rewards,
+        torch.full_like(rewards, gamma) if discounts is None else discounts.flatten().to(dtype),
+    )
+
+
+def adopt(flat: FlatParameters) -> None:
+    """Take over what others put in place of a flat tensor's views.
+
+    Args:
+        flat: where nothing has changed, this takes no time.
+    """
+    first = flat.parameters[0]
+    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0])
+    held = kept is not None and kept.data_ptr() == flat.memory[MOMENTS[0]].data_ptr()
+    if not (held and first.data_ptr() == flat.values.data_ptr()):
+        flat.adopt()
+
+
+def count_step(flat: FlatParameters) -> Tensor:
+    """Count a step of Adam, and return its numbers as `AdamSettings.step` wants them.
+
+    Args:
+        flat: what is to make the step.
+    """
+    flat.steps += 1
+    group = flat.optimizer.param_groups[0]
+    beta1, beta2 = group["betas"]
+    numbers = [group["lr"], 1 - beta1**flat.steps, 1 - beta2**flat.steps]
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def adam_settings(optimizer: Optimizer) -> AdamSettings:
+    """Return what stays the same from step to step of an optimizer.
+
+    Args:
+        optimizer: torch's Adam or ours, with one group of parameters.
+    """
+    group = optimizer.param_groups[0]
+    return AdamSettings(group["betas"], group["eps"], group["weight_decay"])
