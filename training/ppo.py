@@ -79,6 +79,9 @@ class TrainPPO(RunSettings):
     log_std_init: float = 0.0
     """Initial logarithm of the standard deviation of continuous actions (Dohare et al.: 0)."""
 
+    backend: Literal["auto", "compiled", "eager", "reference"] = "auto"
+    """What computes the update; auto compiles it for long runs if there is a C++ compiler."""
+
     agent: ClassVar[str] = "ppo"
     """The agent's name in folders and tables."""
 
@@ -129,6 +132,7 @@ class TrainPPO(RunSettings):
             "MlpPolicy",
             env,
             methods=list(methods),
+            backend=self.backend,
             diagnostics=self.diagnostics,
             seed=self.seed,
             device="cpu",
