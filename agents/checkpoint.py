@@ -18,6 +18,16 @@ from .checkpoint_replay import new_rows
 from .checkpoint_tree import CheckpointError
 from .replay.buffers import LeanReplayBuffer
 
+__all__ = [
+    "CheckpointError",
+    "Found",
+    "apply_checkpoint",
+    "keeps_worlds",
+    "load_checkpoint",
+    "read_checkpoint",
+    "save_checkpoint",
+]
+
 _UNFIT = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError)
 
 

@@ -164,7 +164,8 @@ class CheckpointFolder:
         """Write a file and rename it into its place; return its size and its SHA-256."""
         beside = self.path / f".{name}.tmp"
         size, last = 0, b""
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
             for chunk in chunks:
                 done = 0

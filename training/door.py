@@ -11,6 +11,7 @@ import tyro
 
 from ..wrappers.errors import SettingsError
 from .settings import RunSettings
+from .stopping import Diverged, Stopped
 
 T = TypeVar("T")
 
@@ -39,13 +40,20 @@ def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
         work: what to do with them.
 
     Returns:
-        0 if the work is done, 2 for settings that cannot be used, 130 if interrupted.
+        0 if the work is done, 1 if learning diverged, 2 for settings that cannot be used, 130 if
+        interrupted, 143 if terminated.
     """
     try:
         work(read())
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Diverged as error:
+        print(f"error: {error}; the checkpoint before it was kept", file=sys.stderr)
+        return 1
+    except Stopped as stopped:
+        print(f"{stopped}: the same command goes on", file=sys.stderr)
+        return 128 + stopped.number
     except KeyboardInterrupt:
         print("interrupted: the same command starts it again", file=sys.stderr)
         return 130

@@ -15,7 +15,8 @@ import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from ..wrappers.info import CONTEXT, SEGMENT, STEPS_SINCE_CHANGE
+from ..wrappers.info import CHANGED, CONTEXT, SEGMENT, STEPS_SINCE_CHANGE
+from .events import cut_events, event_sizes, tell_purged
 from .run import EPISODES, ITERATIONS, Status, write_status
 from .tables import Table
 
@@ -24,6 +25,16 @@ EPISODE_COLUMNS = ("step", "env", "return", "length", "truncated", "segment")
 
 ITERATION_COLUMNS = ("iteration", "step")
 """The first columns of `iterations.csv`; one for each tag follows."""
+
+CHANGES = "changes.csv"
+
+CHANGE_COLUMNS = ("step", "segment", "left_out")
+"""The columns of `changes.csv`; one `context/<knob>` for each knob follows."""
+
+MOST_CHANGES = 100
+"""How many changes an iteration may have for each to get a row."""
+
+_COPIES_DIFFER = "stream/copies_differ"
 
 # The first columns say the same.
 _REPEATED = ("time/iterations", "time/total_timesteps")
@@ -34,15 +45,28 @@ class IterationWriter(KVWriter):
 
     Args:
         folder: the run folder.
+        state: from `get_state`, to go on there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.iteration = 0
-        self.step = 0
-        self.last: dict[str, Any] = {}
+    def __init__(self, folder: Path, state: Mapping[str, Any] | None = None) -> None:
+        state = {"iteration": 0, "step": 0, "last": {}, "table": None} if state is None else state
+        self.iteration = int(state["iteration"])
+        self.step = int(state["step"])
+        self.before = 0
+        """Iterations that the agent does not count: those of earlier calls of `learn`."""
+        self.last: dict[str, Any] = dict(state["last"])
         """The newest value of every tag."""
         self._folder = folder
-        self._table = Table(folder / ITERATIONS, ITERATION_COLUMNS)
+        self._table = Table(folder / ITERATIONS, ITERATION_COLUMNS, state["table"])
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the rows end."""
+        return {
+            "iteration": self.iteration,
+            "step": self.step,
+            "last": dict(self.last),
+            "table": self._table.position(),
+        }
 
     def write(
         self,
@@ -57,7 +81,8 @@ class IterationWriter(KVWriter):
             key_excluded: for other formats; this one takes all.
             step: environment steps taken, over all copies.
         """
-        self.iteration = int(key_values.get("time/iterations", self.iteration))
+        if "time/iterations" in key_values:
+            self.iteration = self.before + int(key_values["time/iterations"])
         self.step = int(step)
         row = {key: value for key, value in key_values.items() if _is_number(value)}
         self.last |= row
@@ -71,27 +96,107 @@ class IterationWriter(KVWriter):
         self._table.close()
 
 
+class ChangeWriter:
+    """Writes `changes.csv`: a row for the beginning, and one for each change of the first copy.
+
+    An iteration with more than `MOST_CHANGES` gets a row for its last change alone, so that a
+    world that drifts at every step does not blow the table up. An iteration in which the copies of
+    the world differed gets none.
+
+    Args:
+        folder: the run folder.
+        state: from `get_state`, to go on there.
+    """
+
+    def __init__(self, folder: Path, state: Mapping[str, Any] | None = None) -> None:
+        self._segment = None if state is None else state["segment"]
+        self._rows = [] if state is None else [dict(row) for row in state["rows"]]
+        self._landings = 0 if state is None else int(state["landings"])
+        self.copies_differ = state is not None and bool(state["copies_differ"])
+        """Whether the copies differed in this iteration."""
+        self._table = Table(folder / CHANGES, CHANGE_COLUMNS, state and state["table"])
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the rows end, and those that wait for the end of the iteration."""
+        return {
+            "table": self._table.position(),
+            "segment": self._segment,
+            "rows": [dict(row) for row in self._rows],
+            "landings": self._landings,
+            "copies_differ": self.copies_differ,
+        }
+
+    def look(self, step: int, infos: Sequence[Mapping[str, Any]]) -> None:
+        """Notice what has changed.
+
+        Args:
+            step: environment steps taken, over all copies.
+            infos: the newest `info` of each copy.
+        """
+        states = [(i.get(SEGMENT), i.get(STEPS_SINCE_CHANGE), i.get(CONTEXT)) for i in infos]
+        self.copies_differ |= any(state != states[0] for state in states)
+        segment, _, context = states[0]
+        if segment == self._segment:
+            return
+        numbers = {f"context/{k}": v for k, v in (context or {}).items() if _is_number(v)}
+        row = {"step": step, "segment": segment, **numbers}
+        if self._segment is None:
+            self._table.append({**row, "left_out": 0})
+        else:
+            self._landings += 1
+            self._rows = [*self._rows, row] if self._landings <= MOST_CHANGES else [row]
+        self._segment = segment
+
+    def end_iteration(self) -> None:
+        """Write the rows of the iteration."""
+        left_out = self._landings - len(self._rows)
+        for row in () if self.copies_differ else self._rows:
+            self._table.append({**row, "left_out": left_out})
+        self._table.flush()
+        self._rows, self._landings, self.copies_differ = [], 0, False
+
+    def close(self) -> None:
+        """Write what is left, and close the table."""
+        self.end_iteration()
+        self._table.close()
+
+
 class StreamRecorder(BaseCallback):
-    """Writes `episodes.csv`, and records the stream's state once an iteration.
+    """Writes `episodes.csv` and `changes.csv`, and records the stream's state once an iteration.
 
     Worlds that tell nothing about a stream get the columns of the episode alone.
 
     Args:
         folder: the run folder.
+        state: from `get_state`, to go on there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, state: Mapping[str, Any] | None = None) -> None:
         super().__init__()
-        self._table = Table(folder / EPISODES, EPISODE_COLUMNS)
+        self._table = Table(folder / EPISODES, EPISODE_COLUMNS, state and state["table"])
+        self._changes = ChangeWriter(folder, state and state["changes"])
         self._infos: Sequence[Mapping[str, Any]] = ()
+        self._recorded = False
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the rows end."""
+        self._end_iteration_if_over()
+        return {"table": self._table.position(), "changes": self._changes.get_state()}
+
+    def begin_anew(self) -> None:
+        """Take the stream's state from the worlds' last reset."""
+        self._infos = list(self.training_env.unwrapped.reset_infos)
+        self._changes.look(self.num_timesteps, self._infos)
 
     def _on_training_start(self) -> None:
-        self._infos = self.training_env.reset_infos
+        self.begin_anew()
 
     def _on_step(self) -> bool:
         # An `info` tells the world of the next action; an episode's last was taken in the one
         # before.
         before, self._infos = self._infos, self.locals["infos"]
+        if any(info.get(CHANGED) for info in self._infos):
+            self._changes.look(self.num_timesteps, self._infos)
         for env, (world, info) in enumerate(zip(before, self._infos, strict=True)):
             if (episode := info.get("episode")) is not None:
                 self._table.append(
@@ -107,18 +212,34 @@ class StreamRecorder(BaseCallback):
                 )
         return True
 
+    def _on_rollout_start(self) -> None:
+        self._end_iteration_if_over()
+
     def _on_rollout_end(self) -> None:
         self._table.flush()
-        for key, value in stream_scalars(self._infos).items():
+        # Copies may come apart without a change: by noise.
+        self._changes.look(self.num_timesteps, self._infos)
+        scalars = stream_scalars(self._infos)
+        for key, value in scalars.items():
             self.logger.record(f"stream/{key}", value)
+        if scalars:
+            self.logger.record(_COPIES_DIFFER, float(self._changes.copies_differ))
+            self._recorded = True
+
+    def _end_iteration_if_over(self) -> None:
+        # The logger forgets what it has written down. Off-policy agents write after many rollouts.
+        if self._recorded and _COPIES_DIFFER not in self.logger.name_to_value:
+            self._changes.end_iteration()
+            self._recorded = False
 
     def close(self) -> None:
-        """Close the table."""
+        """Close the tables."""
         self._table.close()
+        self._changes.close()
 
 
 def stream_scalars(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the stream's state as numbers: the mean over the copies where they differ.
+    """Return the stream's state as numbers, in the first copy: a mean would be of no world.
 
     Args:
         infos: the newest `info` of each copy.
@@ -128,26 +249,53 @@ def stream_scalars(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         >>> stream_scalars([info, info])
         {'segment': 2.0, 'steps_since_change': 40.0, 'friction': 0.5}
     """
-    rows = [
-        {key: info[key] for key in (SEGMENT, STEPS_SINCE_CHANGE) if key in info}
-        | dict(info.get(CONTEXT, {}))
-        for info in infos
-    ]
-    keys = rows[0] if rows else {}
-    return {
-        key: float(np.mean([row[key] for row in rows])) for key in keys if _is_number(rows[0][key])
-    }
+    if not infos:
+        return {}
+    numbers = {key: infos[0][key] for key in (SEGMENT, STEPS_SINCE_CHANGE) if key in infos[0]}
+    numbers |= infos[0].get(CONTEXT, {})
+    return {key: float(value) for key, value in numbers.items() if _is_number(value)}
 
 
-def make_logger(folder: Path) -> tuple[Logger, IterationWriter]:
+def make_logger(
+    folder: Path, state: Mapping[str, Any] | None = None, before: Logger | None = None
+) -> tuple[Logger, IterationWriter]:
     """Make the logger of a run, for `model.set_logger`, and its writer of rows.
 
     Args:
         folder: the run folder.
+        state: from `get_logger_state`, to go on there.
+        before: a logger whose open row is to be gone on with.
+
+    Raises:
+        SettingsError: the table does not reach to the state.
     """
-    rows = IterationWriter(folder)
+    rows = IterationWriter(folder, None if state is None else state["rows"])
+    if state is not None:
+        cut_events(folder, state["events"])
+    events = TensorBoardOutputFormat(str(folder))
+    if state is not None:
+        tell_purged(events.writer, rows.step)
     # TensorBoard first: when a row is in the table, its event is in the file.
-    return Logger(str(folder), [TensorBoardOutputFormat(str(folder)), rows]), rows
+    logger = Logger(str(folder), [events, rows])
+    if before is not None:
+        logger.name_to_value.update(before.name_to_value)
+        logger.name_to_count.update(before.name_to_count)
+        logger.name_to_excluded.update(before.name_to_excluded)
+    return logger, rows
+
+
+def get_logger_state(folder: Path, logger: Logger, rows: IterationWriter) -> dict[str, Any]:
+    """Return where tables and TensorBoard's files end.
+
+    Args:
+        folder: the run folder.
+        logger: its logger.
+        rows: its writer of rows.
+    """
+    for output in logger.output_formats:
+        if isinstance(output, TensorBoardOutputFormat):
+            output.writer.flush()
+    return {"rows": rows.get_state(), "events": event_sizes(folder)}
 
 
 def _is_number(value: Any) -> bool:

@@ -34,12 +34,19 @@ class Progress(BaseCallback):
         self._bar: tqdm | None = None
         self._lines = 0
         self._started = 0.0
+        self._first_step = 0
 
     def _on_training_start(self) -> None:
         self._started = time.perf_counter()
+        self._first_step = self.num_timesteps
+        self._lines = min(self.num_timesteps, self._total_steps) * LINES // self._total_steps
         if self._output.isatty():
             self._bar = tqdm(
-                total=self._total_steps, unit=" steps", file=self._output, dynamic_ncols=True
+                total=self._total_steps,
+                initial=min(self._first_step, self._total_steps),
+                unit=" steps",
+                file=self._output,
+                dynamic_ncols=True,
             )
 
     def _on_step(self) -> bool:
@@ -56,7 +63,7 @@ class Progress(BaseCallback):
             self._bar.set_postfix_str(state, refresh=False)
         else:
             self._lines = lines
-            speed = self.num_timesteps / (time.perf_counter() - self._started)
+            speed = (self.num_timesteps - self._first_step) / (time.perf_counter() - self._started)
             print(
                 f"{lines * 100 // LINES:3d} %  {self.num_timesteps:>12,} steps  "
                 f"{speed:,.0f} steps/s  {state}",

@@ -49,8 +49,8 @@ _PACKAGES = (
 class Status:
     """How far a run has come."""
 
-    state: Literal["running", "finished", "failed"]
-    """A run that was killed stays "running"."""
+    state: Literal["running", "finished", "stopped", "failed"]
+    """A run that was killed stays "running"; one that was asked to stop is "stopped"."""
 
     steps: int
     """Environment steps taken, over all copies."""
@@ -60,6 +60,9 @@ class Status:
 
     error: str = ""
     """What ended a failed run."""
+
+    checkpoints: str = ""
+    """How many checkpoints there were, and what they cost."""
 
 
 def config_hash(identity: Mapping[str, Any]) -> str:
@@ -162,6 +165,8 @@ def write_atomically(file: Path, text: str) -> None:
         text: the whole new text.
     """
     beside = file.with_name(f".{file.name}.tmp")
+    # A stranger's folder may hold a link of this name to anywhere.
+    beside.unlink(missing_ok=True)
     beside.write_text(text, encoding="utf-8")
     os.replace(beside, file)
 
@@ -207,6 +212,30 @@ def write_status(path: Path, status: Status) -> None:
         status: the state.
     """
     write_json(path / STATUS, {key: value for key, value in asdict(status).items() if value != ""})
+
+
+def write_stamp(path: Path, goes_on: bool) -> None:
+    """Write where a run comes from; when it goes on, below what was written before.
+
+    Args:
+        path: the run folder.
+        goes_on: whether the run was started before.
+    """
+    now = stamp()
+    try:
+        before = json.loads((path / STAMP).read_text(encoding="utf-8")) if goes_on else None
+    except (OSError, ValueError):
+        before = None
+    if not isinstance(before, dict):
+        write_json(path / STAMP, now)
+        return
+    later = before.get("continued")
+    later = later if isinstance(later, list) else []
+    write_json(path / STAMP, {**before, "continued": [*later, now]})
+    packages = before.get("packages")
+    if isinstance(packages, dict) and packages != now["packages"]:
+        names = [n for n, version in now["packages"].items() if packages.get(n) != version]
+        print(f"other versions than before of {', '.join(names)}: last bits may differ")
 
 
 def stamp() -> dict[str, Any]:

@@ -44,6 +44,9 @@ class RunSettings(ABC):
     runs_folder: str = "runs"
     """The folder in which each run gets a folder of its own."""
 
+    checkpoint_every: int = 10
+    """Iterations from one checkpoint to the next; 0 for none, and nothing to go on from."""
+
     threads: int = 1
     """Threads torch may use; for small networks more than 1 is slower."""
 
@@ -58,6 +61,7 @@ class RunSettings(ABC):
         require(self, "seed", 0 <= self.seed < 2**32, "from 0 to 4294967295")
         require(self, "total_steps", self.total_steps >= 1, "1 or more")
         require(self, "n_envs", self.n_envs >= 1, "1 or more")
+        require(self, "checkpoint_every", self.checkpoint_every >= 0, "0 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
 
     @property

@@ -22,7 +22,12 @@ _MOST_SEGMENTS = 10
 
 
 def print_summary(
-    folder: Path, runs_folder: str, record: Record, last: Mapping[str, Any], seconds: float
+    folder: Path,
+    runs_folder: str,
+    record: Record,
+    last: Mapping[str, Any],
+    seconds: float,
+    cost: str = "",
 ) -> None:
     """Print how a run went, where its picture is, and how to look closer.
 
@@ -32,13 +37,15 @@ def print_summary(
         record: what the run wrote.
         last: the newest value of every tag.
         seconds: how long training took.
+        cost: what checkpoints have cost.
     """
     # Long lines go past rich, which would break them.
     print(f"{record.stream}: {record.agent}, seed {record.seed}")
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    for name, value in summary_rows(record, last, seconds):
+    rows = summary_rows(record, last, seconds)
+    for name, value in [*rows, ("checkpoints", cost)] if cost else rows:
         table.add_row(name, value)
     Console(highlight=False).print(table)
     print(f"picture:     {folder / run.PICTURE}")

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..wrappers.errors import SettingsError
+
 
 class Table:
     """A CSV file that is written row by row and can be read at any moment.
@@ -21,15 +23,29 @@ class Table:
     Args:
         file: where to write; what was there is replaced.
         columns: the first columns, in order; others join as they come.
+        position: from `position`: the table goes on there, without what was written after it.
+
+    Raises:
+        SettingsError: the table does not reach to the position.
     """
 
-    def __init__(self, file: Path, columns: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        file: Path,
+        columns: tuple[str, ...] = (),
+        position: Mapping[str, Any] | None = None,
+    ) -> None:
         self._path = file
-        self._columns = list(columns)
-        self._file = file.open("w", newline="", encoding="utf-8")
-        if columns:
-            csv.writer(self._file).writerow(self._columns)
-            self._file.flush()
+        self._columns = list(columns if position is None else position["columns"])
+        self._n_rows = 0 if position is None else int(position["rows"])
+        rows = [] if position is None else self._read_rows()
+        self._rewrite(rows)
+
+    def position(self) -> dict[str, Any]:
+        """Return where the table ends, when all of it is safe on disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return {"rows": self._n_rows, "columns": list(self._columns)}
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write one row; it is safe on disk after `flush`.
@@ -41,6 +57,7 @@ class Table:
             self._widen(new)
         values = [_cell(row[name]) if name in row else "" for name in self._columns]
         csv.writer(self._file).writerow(values)
+        self._n_rows += 1
 
     def flush(self) -> None:
         """Hand all rows to the operating system."""
@@ -51,16 +68,37 @@ class Table:
         self._file.close()
 
     def _widen(self, new: list[str]) -> None:
-        """Write the whole file again with more columns, and put it in the old one's place."""
+        """Add columns."""
         self._file.close()
-        with self._path.open(newline="", encoding="utf-8") as old:
-            rows = list(csv.reader(old))[1:]
+        rows = self._read_rows()
         self._columns += new
+        self._rewrite([[*row, *[""] * len(new)] for row in rows])
+
+    def _read_rows(self) -> list[list[str]]:
+        """Read as many rows and columns as there should be."""
+        try:
+            with self._path.open(newline="", encoding="utf-8") as file:
+                header, *rows = list(csv.reader(file)) or [[]]
+        except (OSError, ValueError, csv.Error) as error:
+            raise SettingsError(f"the table {self._path} cannot be read: {error}") from error
+        width = len(self._columns)
+        if header[:width] != self._columns or len(rows) < self._n_rows:
+            raise SettingsError(
+                f"the table {self._path} does not fit its checkpoint: {self._n_rows} rows and "
+                f"{width} columns are expected, and it has {len(rows)} and {len(header)}"
+            )
+        return [row[:width] for row in rows[: self._n_rows]]
+
+    def _rewrite(self, rows: list[list[str]]) -> None:
+        """Write the whole file again, put it in the old one's place, and go on after it."""
         beside = self._path.with_name(f".{self._path.name}.tmp")
+        # A stranger's folder may hold a link of this name to anywhere.
+        beside.unlink(missing_ok=True)
         with beside.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(self._columns)
-            writer.writerows([*row, *[""] * len(new)] for row in rows)
+            if self._columns:
+                writer.writerow(self._columns)
+            writer.writerows(rows)
         os.replace(beside, self._path)
         self._file = self._path.open("a", newline="", encoding="utf-8")
 

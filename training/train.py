@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import torch
 from stable_baselines3.common.callbacks import CallbackList
+from stable_baselines3.common.logger import Logger
 
+from ..agents.checkpoint import apply_checkpoint, keeps_worlds
 from ..agents.registry import parse_method
 from ..envs import make_stream, make_vec_env
+from ..envs.world_state import keeps_state
 from ..evaluation.figures import draw_return
 from ..evaluation.records import read_run
+from ..wrappers.errors import SettingsError
 from . import run
-from .logging import StreamRecorder, make_logger
+from .logging import IterationWriter, StreamRecorder, make_logger
 from .progress import Progress
+from .resume import CHECKPOINT, Checkpoints, find_checkpoint, plain
 from .settings import RunSettings
 from .spaces import require_spaces
+from .stopping import Stopped, StopRequest, heed_signals
 from .summary import print_summary
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
+    from ..agents.checkpoint import Found
     from ..agents.method import Method
     from ..envs import Stream
     from ..envs.make import Backend
@@ -76,8 +83,16 @@ class Plan:
             "world_backend": settings.world_backend,
             "threads": settings.threads,
             "diagnostics": settings.diagnostics,
+            **self._boundaries(),
             **{settings.agent: settings.learner()},
         }
+
+    def _boundaries(self) -> dict[str, int]:
+        """Return how often worlds that keep no state begin anew: at each checkpoint."""
+        settings = self.settings
+        if keeps_state(self.stream, cast("Backend", settings.world_backend)):
+            return {}
+        return {"checkpoint_every": settings.checkpoint_every}
 
     @property
     def hash(self) -> str:
@@ -114,14 +129,18 @@ def plan_run(settings: RunSettings) -> Plan:
 def train(settings: RunSettings) -> Result:
     """Train one agent in one stream, and write down all that happens.
 
-    A run that is found finished is left alone; one that is found unfinished starts again from
-    the beginning. Nothing is written before all settings are known to be good.
+    A run that is found finished is left alone; one that is found unfinished, or shorter than asked
+    for, goes on from its last checkpoint, or starts again where it has none. Nothing is written
+    before all settings are known to be good.
 
     Args:
         settings: of one agent.
 
     Raises:
-        SettingsError: for settings that cannot be used, or a folder that cannot be written.
+        SettingsError: for settings that cannot be used, or a folder that cannot be written or
+            holds something else.
+        Diverged: for rewards, losses or weights that are not finite.
+        Stopped: when asked to by SIGINT or SIGTERM.
     """
     plan = plan_run(settings)
     folder = plan.folder
@@ -138,52 +157,104 @@ def train(settings: RunSettings) -> Result:
         require_spaces(env, settings.agent, plan.stream.name)
         agent = settings.build_agent(env, plan.methods)
         with run.claim(folder):
-            if status:
-                print(_notice(status, settings.total_steps))
-            return _run(plan, agent)
+            found = find_checkpoint(folder, _identity(plan))
+            if status or found:
+                print(_notice(status, found, settings.total_steps))
+            return _run(plan, agent, found)
+    except OSError as error:
+        reason = error.strerror or error
+        raise SettingsError(f"cannot write the run folder {folder}: {reason}") from error
     finally:
         env.close()
 
 
-def _notice(status: run.Status, total_steps: int) -> str:
-    found = f"found {status.steps:,} of {total_steps:,} steps ({status.state})"
-    return f"{found}: starting again from the beginning"
+def _notice(status: run.Status | None, found: Found | None, total_steps: int) -> str:
+    state = "unknown" if status is None else status.state
+    if found is not None:
+        steps = found.tree["extra"]["steps"]
+        return f"found {steps:,} of {total_steps:,} steps ({state}): going on from there"
+    steps = 0 if status is None else status.steps
+    return f"found {steps:,} of {total_steps:,} steps ({state}): starting again from the beginning"
 
 
-def _run(plan: Plan, agent: BaseAlgorithm) -> Result:
+def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
     """Learn, write, and sum up; the folder is ours alone."""
     settings, folder = plan.settings, plan.folder
-    run.clear(folder)
-    run.write_config(folder, _config(plan))
-    run.write_json(folder / run.STAMP, run.stamp())
-    run.write_status(folder, run.Status("running", 0, 0))
-    logger, rows = make_logger(folder)
-    agent.set_logger(logger)
-    recorder, progress = StreamRecorder(folder), Progress(settings.total_steps)
-    started = time.perf_counter()
+    extra = None
+    if found is not None:
+        extra = found.tree["extra"]
+        agent.set_logger(Logger(None, []))
+        # Before anything is written: it may not fit.
+        apply_checkpoint(folder / CHECKPOINT, found, agent)
+    logger, rows = _open(plan, agent, extra)
+    recorder = StreamRecorder(folder, extra and extra["recorder"])
+    every = settings.checkpoint_every
+    request = StopRequest(at_once=every == 0 or not keeps_worlds(agent))
+    checkpoints = Checkpoints(
+        folder, _identity(plan), every, logger, rows, recorder, request, found
+    )
+    progress = Progress(settings.total_steps)
     try:
-        agent.learn(settings.whole_steps, callback=CallbackList([recorder, progress]))
+        with heed_signals(request):
+            agent.learn(
+                settings.whole_steps - agent.num_timesteps,
+                callback=CallbackList([recorder, progress, checkpoints]),
+                reset_num_timesteps=found is None,
+            )
+            checkpoints.finish()
     except BaseException as error:
+        state: Literal["stopped", "failed"] = "stopped" if isinstance(error, Stopped) else "failed"
         reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-        run.write_status(folder, run.Status("failed", rows.step, rows.iteration, reason))
+        _tell(folder, run.Status(state, rows.step, rows.iteration, reason, _cost(checkpoints)))
         raise
     finally:
         for part in (progress, recorder, logger):
             part.close()
-    seconds = time.perf_counter() - started
+    seconds = checkpoints.seconds
     agent.save(folder / run.MODEL)
     record = read_run(folder)
     draw_return(record, folder / run.PICTURE)
-    run.write_status(folder, run.Status("finished", agent.num_timesteps, rows.iteration))
-    print_summary(folder, settings.runs_folder, record, rows.last, seconds)
-    return Result(folder, agent.num_timesteps, rows.iteration, seconds)
+    steps, cost = agent.num_timesteps, _cost(checkpoints)
+    run.write_status(folder, run.Status("finished", steps, rows.iteration, checkpoints=cost))
+    print_summary(folder, settings.runs_folder, record, rows.last, seconds, cost)
+    return Result(folder, steps, rows.iteration, seconds)
+
+
+def _open(
+    plan: Plan, agent: BaseAlgorithm, extra: dict[str, Any] | None
+) -> tuple[Logger, IterationWriter]:
+    """Make the folder ready to be written in, from the beginning or where a checkpoint was."""
+    folder = plan.folder
+    if extra is None:
+        run.clear(folder)
+        logger, rows = make_logger(folder)
+    else:
+        logger, rows = make_logger(folder, extra["logger"], agent.logger)
+        # An agent with iterations of its own counts them over its whole life.
+        rows.before = 0 if hasattr(agent, "iteration") else rows.iteration
+    run.write_config(folder, _config(plan))
+    run.write_stamp(folder, goes_on=extra is not None)
+    run.write_status(folder, run.Status("running", rows.step, rows.iteration))
+    agent.set_logger(logger)
+    return logger, rows
+
+
+def _tell(folder: Path, status: run.Status) -> None:
+    # Where the disk is full, the error that is on its way says more than the one here.
+    with suppress(OSError):
+        run.write_status(folder, status)
+
+
+def _cost(checkpoints: Checkpoints) -> str:
+    cost = checkpoints.cost
+    if not cost.number:
+        return ""
+    return f"{cost}, {cost.seconds / checkpoints.seconds:.1%} of the time"
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    return plain({"hash": plan.hash, "seed": plan.settings.seed, **plan.identity})
 
 
 def _config(plan: Plan) -> dict[str, Any]:
-    settings = plan.settings
-    return {
-        "hash": plan.hash,
-        "seed": settings.seed,
-        "total_steps": settings.total_steps,
-        **plan.identity,
-    }
+    return {**_identity(plan), "total_steps": plan.settings.total_steps}

@@ -56,6 +56,8 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
     assert parts[3] == "seed_0"
     names = {file.name for file in finished.iterdir() if not file.name.startswith((".", "events"))}
     assert names == {
+        "changes.csv",
+        "checkpoint",
         "config.yaml",
         "episodes.csv",
         "iterations.csv",
@@ -65,7 +67,10 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "status.json",
     }
     assert len(list(finished.glob("events.out.tfevents.*"))) == 1
-    assert read_status(finished) == Status("finished", 128, 2)
+    status = read_status(finished)
+    assert status is not None
+    assert status.checkpoints.startswith("1 in ")
+    assert replace(status, checkpoints="") == Status("finished", 128, 2)
 
 
 def test_the_configuration_leaves_nothing_open(finished: Path) -> None:
@@ -166,4 +171,5 @@ def test_what_the_agent_cannot_use_is_known_before_anything_is_written(
 
 def test_the_status_is_plain_json(finished: Path) -> None:
     status = json.loads((finished / "status.json").read_text())
+    status.pop("checkpoints")
     assert status == {"state": "finished", "steps": 128, "iteration": 2}
