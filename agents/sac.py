@@ -67,6 +67,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         actor_value: which of the critics' values the actor raises: "min", or "mean" as in REDQ.
         entropy_backup: whether the entropy of next actions is part of the critics' targets.
         entropy_weights: weight of each action dimension in the entropy (ACE, Ji et al. 2024).
+        bfloat16: whether products between hidden layers are computed in bfloat16, which is faster
+            for wide networks on processors that have it.
 
     Raises:
         SettingsError: an unknown backend, a method that is none, a number out of its range, or
@@ -124,6 +126,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         actor_value: Literal["min", "mean"] = "min",
         entropy_backup: bool = True,
         entropy_weights: Sequence[float] | None = None,
+        bfloat16: bool = False,
     ) -> None:
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
@@ -136,6 +139,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             "actor_value": actor_value,
             "entropy_backup": entropy_backup,
             "entropy_weights": weights,
+            "bfloat16": bfloat16,
         }
         SACOptions(**self.options).check()
         self._learner: SACLearner | None = None
@@ -193,6 +197,17 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         else:
             self._learner.train(gradient_steps, batch_size)
         self._add_losses(gradient_steps)
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if self._learner is None or self.num_timesteps < learning_starts:
+            return super()._sample_action(learning_starts, action_noise, n_envs)
+        assert isinstance(self._last_obs, np.ndarray)
+        scaled = self._learner.act(self._last_obs)
+        if action_noise is not None:
+            scaled = np.clip(scaled + action_noise(), -1, 1)
+        return self.policy.unscale_action(scaled), scaled
 
     def _end_iteration(self) -> None:
         self._finish_iteration()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+import numpy as np
 import stable_baselines3
 import torch
 from torch import Tensor
@@ -52,9 +53,9 @@ class SACLearner:
         self._agent, self._options, self._methods = agent, options, methods
         actor, critics = agent.actor, agent.critic.q_networks
         self._ensembles = (
-            write_ensemble([actor.latent_pi]),
+            write_ensemble([actor.latent_pi], options.bfloat16),
             write_ensemble([actor.mu, actor.log_std]),  # type: ignore[list-item]
-            write_ensemble(critics),
+            write_ensemble(critics, options.bfloat16),
         )
         acting = any(type(method).after_step is not Method.after_step for method in methods)
         self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, acting)
@@ -116,6 +117,24 @@ class SACLearner:
         agent.logger.record("train/n_updates", agent._n_updates, exclude="tensorboard")
         for name, values in logged.items():
             agent.logger.record(f"train/{name}", torch.stack(values).mean().item())
+
+    @torch.no_grad()
+    def act(self, observations: np.ndarray) -> np.ndarray:
+        """Draw actions as stable-baselines3's `predict` does, without its detours.
+
+        Args:
+            observations: of every copy of the world.
+
+        Returns:
+            Actions from -1 to 1, of shape (copies, dimensions).
+        """
+        if self._prepared is None:
+            self._prepare(self._agent.batch_size)
+        assert self._prepared is not None
+        inputs = torch.as_tensor(observations).flatten(start_dim=1).to(self._dtype)
+        noise = torch.randn(len(inputs), self._agent.action_space.shape[0], dtype=self._dtype)  # type: ignore[index]
+        actions, *_ = self._prepared[0].act(self.actor.values, inputs, noise)
+        return actions.numpy()
 
     def _step(self, batch_size: int) -> dict[str, Tensor]:
         agent = self._agent

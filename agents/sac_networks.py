@@ -31,15 +31,21 @@ class Linear:
     inputs: int
     outputs: int
     has_bias: bool
+    half: bool = False
+    """Whether the product is computed in bfloat16."""
 
     def __call__(self, units: Tensor, pieces: Iterator[Tensor]) -> Tensor:
         """Return the outputs of every network, of shape (networks, batch, outputs)."""
+        dtype = units.dtype
         weight = next(pieces).unflatten(1, (self.outputs, self.inputs)).transpose(1, 2)
+        if self.half:
+            units, weight = units.bfloat16(), weight.bfloat16()
         if len(weight) == 1:
             # A network alone is faster without a batch of products.
             product = (units[0] @ weight[0]).unsqueeze(0)
         else:
             product = torch.bmm(units, weight)
+        product = product.to(dtype)
         return product + next(pieces).unsqueeze(1) if self.has_bias else product
 
 
@@ -124,11 +130,13 @@ class Ensemble:
         return units, features
 
 
-def write_ensemble(networks: Sequence[nn.Module]) -> Ensemble:
+def write_ensemble(networks: Sequence[nn.Module], bfloat16: bool = False) -> Ensemble:
     """Write networks as a function of their parameters.
 
     Args:
         networks: (nested) `nn.Sequential`s of one structure.
+        bfloat16: whether products between hidden layers are computed in bfloat16. Parameters,
+            inputs, outputs and all else stay as they are.
 
     Raises:
         NotPure: they can't be written so; says why.
@@ -143,12 +151,19 @@ def write_ensemble(networks: Sequence[nn.Module]) -> Ensemble:
         for module in structure:
             _require_pure(module)
     sizes = tuple(p.numel() for module in first for p in module.parameters())
-    return Ensemble(tuple(_write(module) for module in first), sizes)
+    reads_inputs, makes_outputs = first[0], first[-1]
+    return Ensemble(
+        tuple(
+            _write(module, bfloat16 and module is not reads_inputs and module is not makes_outputs)
+            for module in first
+        ),
+        sizes,
+    )
 
 
-def _write(module: nn.Module) -> Step:
+def _write(module: nn.Module, half: bool) -> Step:
     if type(module) is nn.Linear:
-        return Linear(module.in_features, module.out_features, module.bias is not None)
+        return Linear(module.in_features, module.out_features, module.bias is not None, half)
     if type(module) is nn.LayerNorm:
         if len(module.normalized_shape) != 1:
             raise NotPure("a layer norm over several dimensions")

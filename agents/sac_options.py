@@ -33,6 +33,9 @@ class SACOptions:
     entropy_weights: tuple[float, ...] | None = None
     """Weight of each action dimension in the entropy; None for 1 each."""
 
+    bfloat16: bool = False
+    """Whether products between hidden layers are computed in bfloat16."""
+
     def departures(self) -> list[str]:
         """Return the names of the options that differ from stable-baselines3."""
         return [field.name for field in fields(self) if getattr(self, field.name) != field.default]

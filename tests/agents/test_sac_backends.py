@@ -179,6 +179,30 @@ def test_a_whole_run_is_the_references(n_envs: int, build: Callable[..., Any]) -
     assert max(distances(*agents)) < 1e-4
 
 
+def test_bfloat16_products_come_close(make: Make) -> None:
+    wide = {"net_arch": [64, 64]}
+    full, half = (make(bfloat16=on, policy_kwargs=wide) for on in (False, True))
+    start = full._learner.critic.values.clone()
+    for agent in (full, half):
+        torch.manual_seed(0)
+        np.random.seed(0)
+        agent.train(20, 32)
+    assert half.critic.q_networks[0][2].weight.dtype == torch.float32
+    moved = (full._learner.critic.values - start).norm()
+    apart = (full._learner.critic.values - half._learner.critic.values).norm()
+    assert 0 < apart < 0.3 * moved
+
+
+def test_actions_are_those_that_predict_would_draw(make: Make) -> None:
+    agent = make()
+    observations = np.random.default_rng(0).normal(size=(1, 3)).astype(np.float32)
+    torch.manual_seed(0)
+    wanted, _ = agent.predict(observations)
+    torch.manual_seed(0)
+    actions = agent.policy.unscale_action(agent._learner.act(observations))
+    np.testing.assert_allclose(actions, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_targets_follow_at_every_interval_of_the_run(make: Make) -> None:
     agent = make(target_update_interval=3)
     moved = []

@@ -56,6 +56,7 @@ def test_options_reach_the_agent() -> None:
         entropy_weights=(0.5,),
         target_update_interval=2,
         layer_norm="critic",
+        bfloat16=True,
         replay_ratio=20,
         backend="eager",
     )
@@ -66,6 +67,7 @@ def test_options_reach_the_agent() -> None:
         "actor_value": "mean",
         "entropy_backup": False,
         "entropy_weights": (0.5,),
+        "bfloat16": True,
     }
     assert (agent.target_update_interval, agent.ratio.value) == (2, 20)
     assert agent.backend_in_use == "eager"
