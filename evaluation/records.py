@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import yaml
 
 CONTEXT_PREFIX = "context/"
 STREAM_PREFIX = "stream/"
-_NOT_CONTEXT = ("stream/segment", "stream/steps_since_change")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class Record:
     episodes: pd.DataFrame
     """`episodes.csv`: a row a finished episode."""
 
+    changes: pd.DataFrame
+    """`changes.csv`: a row for the beginning and one for each change of the stream."""
+
     @property
     def stream(self) -> str:
         """The stream's name."""
@@ -50,9 +53,29 @@ class Record:
         """The run's seed."""
         return int(self.config["seed"])
 
+    @property
+    def copies_differ(self) -> bool:
+        """Whether the copies of the world ever differed: then there are no segments of them all."""
+        return bool((self.iterations.get("stream/copies_differ", pd.Series(dtype=float)) > 0).any())
+
+    @property
+    def n_changes(self) -> int:
+        """How often the stream changed, for all copies alike."""
+        if self.copies_differ or self.changes.empty:
+            return 0
+        return len(self.changes) - 1 + int(self.changes["left_out"].sum())
+
     def segments(self) -> pd.DataFrame:
         """Return the stream's segments as the run met them; see `segments_of`."""
-        return segments_of(self.iterations)
+        known = self.changes.iloc[:0] if self.copies_differ else self.changes
+        end = 0 if self.iterations.empty else int(self.iterations["step"].iloc[-1])
+        return segments_of(known, end)
+
+    def episode_segments(self) -> pd.Series:
+        """Return for each episode the segment in which all of it was lived; NaN where none is."""
+        if self.copies_differ:
+            return pd.Series(np.nan, self.episodes.index)
+        return whole_segments(self.episodes, self.changes, int(self.config["n_envs"]))
 
 
 def read_run(folder: str | Path) -> Record:
@@ -71,6 +94,7 @@ def read_run(folder: str | Path) -> Record:
         status=json.loads((path / "status.json").read_text(encoding="utf-8")),
         iterations=read_table(path / "iterations.csv"),
         episodes=read_table(path / "episodes.csv"),
+        changes=read_table(path / "changes.csv"),
     )
 
 
@@ -93,39 +117,59 @@ def _numbers(column: pd.Series) -> pd.Series:
     return column
 
 
-def segments_of(iterations: pd.DataFrame) -> pd.DataFrame:
-    """Return the stream's segments, as far as iterations tell: one row a segment.
-
-    A segment in which no iteration ended is not seen.
+def segments_of(changes: pd.DataFrame, end: int) -> pd.DataFrame:
+    """Return the stream's segments whose begin and end are known: one row a segment.
 
     Args:
-        iterations: the table of iterations.
+        changes: the table of changes.
+        end: environment steps that the run took; of what begins there nothing was lived.
 
     Returns:
         The columns `segment`, `start` and `end` (global environment steps) and `context` (a dict
         from each knob to its value); no row where the run knew of no stream.
 
     Example:
-        >>> rows = {"step": [100, 200], "stream/segment": [0.0, 1.0],
-        ...         "stream/steps_since_change": [100.0, 50.0], "stream/friction": [1.0, 0.1]}
-        >>> segments_of(pd.DataFrame(rows))[["segment", "start", "end"]].to_numpy().tolist()
+        >>> rows = {"step": [0, 150], "segment": [0, 1], "left_out": [0, 0],
+        ...         "context/friction": [1.0, 0.1]}
+        >>> segments_of(pd.DataFrame(rows), end=200)[["segment", "start", "end"]].values.tolist()
         [[0, 0, 150], [1, 150, 200]]
     """
-    columns = ["segment", "start", "end", "context"]
-    if "stream/segment" not in iterations or iterations.empty:
-        return pd.DataFrame(columns=columns)
-    knobs = [
-        name for name in iterations if name.startswith(STREAM_PREFIX) and name not in _NOT_CONTEXT
-    ]
-    first = iterations.drop_duplicates("stream/segment")
-    starts = (first["step"] - first["stream/steps_since_change"]).round().astype(int).tolist()
-    ends = [*starts[1:], int(iterations["step"].iloc[-1])]
-    contexts = [
-        {name.removeprefix(STREAM_PREFIX): value for name, value in row.items()}
-        for row in first[knobs].to_dict("records")
-    ]
-    # Copies with clocks of their own make the mean a fraction; only whole numbers are segments.
-    segments = first["stream/segment"].round().astype(int).tolist()
-    return pd.DataFrame(
-        {"segment": segments, "start": starts, "end": ends, "context": contexts}, columns=columns
+    knobs = {name: name.removeprefix(CONTEXT_PREFIX) for name in context_columns(changes)}
+    rows = pd.DataFrame(
+        {
+            "segment": changes["segment"],
+            "start": changes["step"],
+            "end": changes["step"].shift(-1, fill_value=end),
+            "context": changes[list(knobs)].rename(columns=knobs).to_dict("records"),
+        }
     )
+    complete = changes["left_out"].shift(-1, fill_value=0) == 0
+    return rows[complete & (rows["start"] < rows["end"])].reset_index(drop=True)
+
+
+def whole_segments(episodes: pd.DataFrame, changes: pd.DataFrame, n_envs: int) -> pd.Series:
+    """Return for each episode the segment in which all of it was lived; NaN where none is.
+
+    Args:
+        episodes: the table of episodes.
+        changes: the table of changes.
+        n_envs: copies of the world.
+
+    Example:
+        >>> episodes = {"step": [8, 14, 18], "length": [8, 6, 4], "segment": [0, 1, 1]}
+        >>> changes = {"step": [0, 10], "segment": [0, 1]}
+        >>> whole_segments(pd.DataFrame(episodes), pd.DataFrame(changes), n_envs=1).tolist()
+        [0.0, nan, 1.0]
+    """
+    starts = changes.drop_duplicates("segment").set_index("segment")["step"]
+    begun = episodes["step"] - episodes["length"] * n_envs
+    return episodes["segment"].astype(float).where(begun >= episodes["segment"].map(starts))
+
+
+def context_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns of a table that hold knobs.
+
+    Args:
+        table: of changes or of episodes.
+    """
+    return [name for name in table if name.startswith(CONTEXT_PREFIX)]

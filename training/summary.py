@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 LAST_EPISODES = 100
 """Over how many episodes the final return is taken, as in SB3's `rollout/ep_rew_mean`."""
 
-_MOST_SEGMENTS = 10
+_FIRST_AND_LAST = 5
+"""How many segments are told at each end of a long stream."""
 
 
 def print_summary(
@@ -79,17 +80,23 @@ def summary_rows(record: Record, last: Mapping[str, Any], seconds: float) -> lis
 
 
 def _segment_rows(record: Record) -> list[tuple[str, str]]:
-    segments = record.segments()
-    if len(segments) < 2:
+    if record.copies_differ:
+        return [("changes", "each copy for itself")]
+    if not record.n_changes:
         return []
-    returns = record.episodes.groupby("segment")["return"].mean()
-    rows = []
-    for segment in segments.tail(_MOST_SEGMENTS).itertuples():
-        context = ", ".join(f"{name} {value:.3g}" for name, value in segment.context.items())
-        value = returns.get(segment.segment)
-        shown = "no episode ended" if value is None else f"{value:,.1f}"
-        rows.append((f"return, segment {segment.segment:.0f} ({context})", shown))
-    return rows
+    returns = record.episodes["return"].groupby(record.episode_segments()).mean()
+    told = [_segment_row(segment, returns) for segment in record.segments().to_dict("records")]
+    if len(told) > 2 * _FIRST_AND_LAST:
+        told[_FIRST_AND_LAST:-_FIRST_AND_LAST] = [("...", "...")]
+    few = record.n_changes < 2 * _FIRST_AND_LAST
+    return told if few else [("changes", f"{record.n_changes:,}"), *told]
+
+
+def _segment_row(segment: Mapping[str, Any], returns: Mapping[int, float]) -> tuple[str, str]:
+    context = ", ".join(f"{name} {value:.3g}" for name, value in segment["context"].items())
+    value = returns.get(segment["segment"])
+    shown = "no whole episode" if value is None else f"{value:,.1f}"
+    return f"return, segment {segment['segment']} ({context})", shown
 
 
 def _mean(values: Any) -> str:

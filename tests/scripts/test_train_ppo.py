@@ -37,7 +37,7 @@ def test_a_run_from_the_command_line(tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("runs/SlipperyAnt-v0/ppo+continual-backprop/*/seed_0")
     record = read_run(folder)
     assert record.iterations["step"].tolist() == [256, 512]
-    assert record.segments()["start"].tolist() == [200, 400]
+    assert record.segments()["start"].tolist() == [0, 200, 400]
     assert len(record.episodes) > 0
 
     events = event_accumulator.EventAccumulator(str(folder), {"scalars": 0}).Reload()
