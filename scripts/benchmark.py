@@ -2,6 +2,7 @@
 
 Example:
     python scripts/benchmark.py worlds
+    python scripts/benchmark.py learner
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from functools import partial
 
 from tyro.extras import subcommand_cli_from_dict
 
+from everlearn.training.benchmark_learner import BenchmarkLearner
 from everlearn.training.benchmark_worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
 COMMANDS = {
+    "learner": BenchmarkLearner,
     "worlds": BenchmarkWorlds,
 }
 """Each command's settings, whose `run` does the work."""
