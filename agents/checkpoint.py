@@ -28,8 +28,6 @@ __all__ = [
     "save_checkpoint",
 ]
 
-_UNFIT = (AttributeError, LookupError, OverflowError, RuntimeError, TypeError, ValueError)
-
 
 class _Followed(NamedTuple):
     """The checkpoint that the next one follows, and the replay buffer whose rows it has."""
@@ -162,7 +160,8 @@ def apply_checkpoint(path: str | Path, found: Found, model: BaseAlgorithm) -> No
             _begin_anew(model, found.tree["world_seed"])
     except CheckpointError:
         raise
-    except _UNFIT as error:
+    # Whatever a stranger's state brings about is the state's fault.
+    except Exception as error:
         sentence = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"the checkpoint does not fit the agent: {sentence}") from error
     _follow(model, Path(path).absolute(), found.written)

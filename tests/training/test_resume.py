@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 
+from everlearn.agents import PPO as PPOAgent
+from everlearn.envs.vec_env import StreamVecEnv
 from everlearn.training import events
+from everlearn.training.door import answer
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.run import read_status
 from everlearn.training.sac import TrainSAC
+from everlearn.training.stopping import Diverged, Stopped
 from everlearn.training.train import plan_run, train
+from everlearn.wrappers.errors import SettingsError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from interruptions import Crash, kill_at  # type: ignore[import-not-found]
@@ -201,3 +212,164 @@ def run_killed(settings: Any, seeds: list[str]) -> int:
     assert status is not None
     assert status.state == "finished"
     return int(done.stdout.split()[-2])
+
+
+def small(folder: Path, **changed: Any) -> TrainPPO:
+    return replace(PPO, runs_folder=str(folder), total_steps=128, **changed)
+
+
+def half_way(folder: Path, **changed: Any) -> tuple[TrainPPO, Path]:
+    """Return a run that ended after its first checkpoint, and its folder."""
+    settings = small(folder, **changed)
+    crash(settings, "rollout", 40)
+    return settings, plan_run(settings).folder
+
+
+def once(function: Callable[[], object]) -> Callable[[], None]:
+    """Return a function that does something at its first call alone."""
+    left = [function]
+
+    def call() -> None:
+        if left:
+            left.pop()()
+
+    return call
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def require_refused(settings: TrainPPO, folder: Path, sentence: str) -> None:
+    before = contents(folder)
+    with pytest.raises(SettingsError, match=sentence):
+        train(settings)
+    assert contents(folder) == before
+
+
+def test_another_configuration_is_refused_with_the_difference(tmp_path: Path) -> None:
+    settings, folder = half_way(tmp_path)
+    other = replace(settings, learning_rate=3e-4)
+    moved = plan_run(other).folder
+    moved.parent.mkdir(parents=True)
+    folder.rename(moved)
+    require_refused(other, moved, "ppo.learning_rate is 0.0001 there and 0.0003 here")
+    (moved / "config.yaml").unlink()
+    require_refused(other, moved, "ppo.learning_rate is 0.0001 there and 0.0003 here")
+    (moved / "config.yaml").write_text("- [")
+    require_refused(other, moved, "config.yaml cannot be read")
+
+
+@pytest.mark.parametrize("table", ["iterations.csv", "episodes.csv"])
+def test_a_missing_or_short_table_is_told(tmp_path: Path, table: str) -> None:
+    settings, folder = half_way(tmp_path)
+    text = (folder / table).read_text()
+    (folder / table).write_text(text.split("\n")[0][:9])
+    with pytest.raises(SettingsError, match=rf"the table .*{table} does not fit its checkpoint"):
+        train(settings)
+    (folder / table).unlink()
+    with pytest.raises(SettingsError, match=rf"the table .*{table} cannot be read"):
+        train(settings)
+    (folder / table).write_text(text)
+    assert train(settings).steps == 128
+
+
+def test_damaged_checkpoints_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = replace(PPO, runs_folder=str(tmp_path))
+    crash(settings, "rollout", 70)
+    folder = plan_run(settings).folder
+    _, newer = sorted((folder / "checkpoint").glob("*.state"))
+    newer.write_bytes(newer.read_bytes()[:-5])
+    assert train(settings).steps == 256
+    assert f"{newer.name} is damaged: its checksum is wrong; the checkpoint before it is used" in (
+        capsys.readouterr().err
+    )
+    for file in (folder / "checkpoint").glob("*.state"):
+        file.write_bytes(b"everlearn checkpoint 2\n" + file.read_bytes())
+    longer = replace(settings, total_steps=320)
+    require_refused(longer, folder, "has format 2; this everlearn reads format 1; move .* away")
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    for point, after in (("checkpoint", 30), ("row", 1)):
+        settings = small(tmp_path / point)
+        with monkeypatch.context() as patch:
+            kill_at(patch.setattr, point, after, no_room)
+            with pytest.raises(SettingsError, match="No space left on device"):
+                train(settings)
+        assert train(settings).steps == 128
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sac"])
+def test_asked_to_stop_a_run_saves_and_goes_on(agent: str, tmp_path: Path, whole: Any) -> None:
+    settings = replace(AGENTS[agent], world_backend="native", runs_folder=str(tmp_path))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with pytest.MonkeyPatch.context() as patch:
+            ask = partial(signal.raise_signal, number)
+            kill_at(patch.setattr, "rollout", 30, once(ask))
+            with pytest.raises(Stopped) as stopped:
+                train(settings)
+        assert stopped.value.number == number
+        status = read_status(plan_run(settings).folder)
+        assert status is not None
+        assert status.state == "stopped"
+    assert train(settings).steps == 256
+    compare_runs(plan_run(settings).folder, whole(agent, "native"))
+
+
+def test_asked_twice_a_run_stops_at_once(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch.setattr, "rollout", 3, partial(signal.raise_signal, signal.SIGINT))
+        with pytest.raises(Stopped):
+            train(settings)
+    assert not (plan_run(settings).folder / "checkpoint").exists()
+
+
+def test_the_door_answers_signals(capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(_: object) -> None:
+        raise Stopped(signal.SIGTERM)
+
+    def diverge(_: object) -> None:
+        raise Diverged("iteration 3: a reward is not finite")
+
+    assert answer(lambda: None, stop) == 143
+    assert answer(lambda: None, diverge) == 1
+    told = capsys.readouterr().err
+    assert "stopped by SIGTERM: the same command goes on" in told
+    assert "error: iteration 3: a reward is not finite" in told
+
+
+def test_numbers_that_are_not_finite_end_the_run(tmp_path: Path) -> None:
+    settings = small(tmp_path)
+    real = StreamVecEnv.step_wait
+    calls = [0]
+
+    def step_wait(venv: Any) -> Any:
+        calls[0] += 1
+        observations, rewards, dones, infos = real(venv)
+        return observations, rewards * (np.nan if calls[0] > 40 else 1), dones, infos
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StreamVecEnv, "step_wait", step_wait)
+        with pytest.raises(Diverged, match="iteration 3: a reward is not finite"):
+            train(settings)
+    calls[0] = 0
+    assert train(settings).steps == 128
+
+    settings = small(tmp_path / "weights")
+    update = PPOAgent.train
+
+    def train_badly(agent: Any) -> None:
+        update(agent)
+        if agent.num_timesteps == 96:
+            agent.policy.action_net.bias.data[1] = np.inf
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PPOAgent, "train", train_badly)
+        with pytest.raises(Diverged, match=r"iteration 3: the weights action_net\.bias are not"):
+            train(settings)
