@@ -17,7 +17,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 
 from ..wrappers.info import CHANGED, CONTEXT, SEGMENT, STEPS_SINCE_CHANGE
 from .events import cut_events, event_sizes, tell_purged
-from .run import EPISODES, ITERATIONS, Status, write_status
+from .run import CHANGES, EPISODES, ITERATIONS, Status, write_status
 from .tables import Table
 
 EPISODE_COLUMNS = ("step", "env", "return", "length", "truncated", "segment")
@@ -25,8 +25,6 @@ EPISODE_COLUMNS = ("step", "env", "return", "length", "truncated", "segment")
 
 ITERATION_COLUMNS = ("iteration", "step")
 """The first columns of `iterations.csv`; one for each tag follows."""
-
-CHANGES = "changes.csv"
 
 CHANGE_COLUMNS = ("step", "segment", "left_out")
 """The columns of `changes.csv`; one `context/<knob>` for each knob follows."""

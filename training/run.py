@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from ..wrappers.errors import SettingsError
 
 CONFIG = "config.yaml"
+CHANGES = "changes.csv"
 EPISODES = "episodes.csv"
 ITERATIONS = "iterations.csv"
 MODEL = "model.zip"
@@ -32,7 +33,17 @@ STAMP = "stamp.json"
 STATUS = "status.json"
 
 _LOCK = ".lock"
-_WRITTEN = (CONFIG, EPISODES, ITERATIONS, MODEL, PICTURE, STAMP, STATUS, "events.out.tfevents.*")
+_WRITTEN = (
+    CHANGES,
+    CONFIG,
+    EPISODES,
+    ITERATIONS,
+    MODEL,
+    PICTURE,
+    STAMP,
+    STATUS,
+    "events.out.tfevents.*",
+)
 _PACKAGES = (
     "everlearn",
     "envpool",

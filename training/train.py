@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -186,30 +186,28 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
         agent.set_logger(Logger(None, []))
         # Before anything is written: it may not fit.
         apply_checkpoint(folder / CHECKPOINT, found, agent)
-    logger, rows = _open(plan, agent, extra)
-    recorder = StreamRecorder(folder, extra and extra["recorder"])
-    every = settings.checkpoint_every
-    request = StopRequest(at_once=every == 0 or not keeps_worlds(agent))
-    checkpoints = Checkpoints(
-        folder, _identity(plan), every, logger, rows, recorder, request, found
-    )
-    progress = Progress(settings.total_steps)
-    try:
-        with heed_signals(request):
-            agent.learn(
-                settings.whole_steps - agent.num_timesteps,
-                callback=CallbackList([recorder, progress, checkpoints]),
-                reset_num_timesteps=found is None,
-            )
-            checkpoints.finish()
-    except BaseException as error:
-        state: Literal["stopped", "failed"] = "stopped" if isinstance(error, Stopped) else "failed"
-        reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-        _tell(folder, run.Status(state, rows.step, rows.iteration, reason, _cost(checkpoints)))
-        raise
-    finally:
-        for part in (progress, recorder, logger):
-            part.close()
+    with ExitStack() as parts:  # all are closed, also where closing one of them fails
+        logger, rows = _open(plan, agent, extra, parts)
+        recorder = StreamRecorder(folder, extra and extra["recorder"])
+        parts.callback(recorder.close)
+        every = settings.checkpoint_every
+        request = StopRequest(at_once=every == 0 or not keeps_worlds(agent))
+        checkpoints = Checkpoints(
+            folder, _identity(plan), every, logger, rows, recorder, request, found
+        )
+        progress = Progress(settings.total_steps)
+        parts.callback(progress.close)
+        try:
+            with heed_signals(request):
+                agent.learn(
+                    settings.whole_steps - agent.num_timesteps,
+                    callback=CallbackList([recorder, progress, checkpoints]),
+                    reset_num_timesteps=found is None,
+                )
+                checkpoints.finish()
+        except BaseException as error:
+            _tell_end(folder, error, rows, _cost(checkpoints))
+            raise
     seconds = checkpoints.seconds
     agent.save(folder / run.MODEL)
     record = read_run(folder)
@@ -221,7 +219,7 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
 
 
 def _open(
-    plan: Plan, agent: BaseAlgorithm, extra: dict[str, Any] | None
+    plan: Plan, agent: BaseAlgorithm, extra: dict[str, Any] | None, parts: ExitStack
 ) -> tuple[Logger, IterationWriter]:
     """Make the folder ready to be written in, from the beginning or where a checkpoint was."""
     folder = plan.folder
@@ -232,6 +230,7 @@ def _open(
         logger, rows = make_logger(folder, extra["logger"], agent.logger)
         # An agent with iterations of its own counts them over its whole life.
         rows.before = 0 if hasattr(agent, "iteration") else rows.iteration
+    parts.callback(logger.close)
     run.write_config(folder, _config(plan))
     run.write_stamp(folder, goes_on=extra is not None)
     run.write_status(folder, run.Status("running", rows.step, rows.iteration))
@@ -239,10 +238,13 @@ def _open(
     return logger, rows
 
 
-def _tell(folder: Path, status: run.Status) -> None:
+def _tell_end(folder: Path, error: BaseException, rows: IterationWriter, cost: str) -> None:
+    """Write down why a run has not come to its end."""
+    state: Literal["stopped", "failed"] = "stopped" if isinstance(error, Stopped) else "failed"
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
     # Where the disk is full, the error that is on its way says more than the one here.
     with suppress(OSError):
-        run.write_status(folder, status)
+        run.write_status(folder, run.Status(state, rows.step, rows.iteration, reason, cost))
 
 
 def _cost(checkpoints: Checkpoints) -> str:
