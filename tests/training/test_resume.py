@@ -194,11 +194,11 @@ def test_a_process_that_is_killed_goes_on(tmp_path: Path, whole: Any) -> None:
 @pytest.mark.parametrize("agent", AGENTS)
 def test_twenty_kills(agent: str, backend: str, tmp_path: Path, whole: Any) -> None:
     settings = replace(
-        AGENTS[agent], world_backend=backend, runs_folder=str(tmp_path), total_steps=640
+        AGENTS[agent], world_backend=backend, runs_folder=str(tmp_path), total_steps=1600
     )
-    killed = run_killed(settings, [f"{agent} {backend} {number}" for number in range(32)])
+    killed = run_killed(settings, [f"{agent} {backend} {number}" for number in range(48)])
     assert killed >= 20
-    compare_runs(plan_run(settings).folder, whole(agent, backend, total_steps=640))
+    compare_runs(plan_run(settings).folder, whole(agent, backend, total_steps=1600))
 
 
 def run_killed(settings: Any, seeds: list[str]) -> int:
