@@ -15,16 +15,16 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
-from torch.optim import Optimizer
 
-from ..wrappers.errors import SettingsError, unknown
+from ..wrappers.errors import unknown
 from .backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
 from .diagnostics import diagnose
 from .host import MethodHost
-from .layers import Part, hidden_layers
+from .layers import Part
 from .method import Method
 from .networks import NotPure
 from .ppo_learner import PPOLearner
+from .ppo_parts import build_parts
 from .ppo_rollout import RolloutCollector
 from .ppo_support import why_reference
 
@@ -227,29 +227,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         return [self.policy]
 
     def _build_parts(self) -> tuple[Part, ...]:
-        policy = self.policy
-        if not isinstance(policy, ActorCriticPolicy):
-            raise SettingsError(f"methods need an ActorCriticPolicy, not {type(policy).__name__}")
-        body, optimizer = policy.mlp_extractor, policy.optimizer
-        actor_body: Any = getattr(body, "policy_net", None)
-        critic_body: Any = getattr(body, "value_net", None)
-        for module in (actor_body, critic_body):
-            if not isinstance(module, nn.Module):
-                raise SettingsError(f"methods can't see into a {type(body).__name__}")
-        modules = [actor_body, policy.action_net]
-        if not policy.share_features_extractor:
-            modules.append(policy.pi_features_extractor)
-        mine = {id(parameter) for module in modules for parameter in module.parameters()}
-        mine.add(id(getattr(policy, "log_std", None)))
-        # All that is not the actor's alone is the critic's, a shared features extractor included,
-        # so that no parameter is left out and none comes twice.
-        parameters = list(policy.parameters())
-        actor = tuple(parameter for parameter in parameters if id(parameter) in mine)
-        critic = tuple(parameter for parameter in parameters if id(parameter) not in mine)
-        return (
-            _part("actor", actor_body, policy.action_net, actor, optimizer),
-            _part("critic", critic_body, policy.value_net, critic, optimizer),
-        )
+        return build_parts(self.policy)
 
     def _diagnose(self) -> dict[str, float]:
         buffer, policy = self.rollout_buffer, self.policy
@@ -271,18 +249,6 @@ def _can_compile() -> bool:
         return True
     notify("no C++ compiler was found (see the variable CXX): PPO runs on the eager back end")
     return False
-
-
-def _part(
-    name: str,
-    body: nn.Module,
-    output: nn.Module,
-    parameters: tuple[nn.Parameter, ...],
-    optimizer: Optimizer,
-) -> Part:
-    if not isinstance(output, nn.Linear):
-        raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
-    return Part(name, hidden_layers(body, [output]), (output,), parameters, optimizer)
 
 
 def _spread(observations: np.ndarray) -> np.ndarray:

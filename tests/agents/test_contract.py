@@ -52,6 +52,11 @@ CASES = {
 }
 
 
+@pytest.fixture(params=["reference", "eager"])
+def backend(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 def switched_on(name: str) -> Method:
     return make_method(name, **CASES[name].on)
 
@@ -135,11 +140,18 @@ def test_switched_off_it_is_plain_sb3(
 @pytest.mark.parametrize(("kind", "env"), PAIRS)
 @pytest.mark.parametrize("name", CASES)
 def test_switched_on_it_acts_and_repeats_itself(
-    name: str, kind: type, env: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str,
+    kind: type,
+    env: str,
+    build: Callable[..., Any],
+    backend: str,
+    same: Callable[..., bool],
 ) -> None:
     method = switched_on(name)
     plain = build(PLAIN[kind], env).learn(4 * 64)
-    one, other = (build(kind, env, methods=[method]).learn(4 * 64) for _ in range(2))
+    one, other = (
+        build(kind, env, methods=[method], backend=backend).learn(4 * 64) for _ in range(2)
+    )
     assert not same(plain.policy, one.policy)
     assert same(one.policy, other.policy)
     assert same_states(one, other)
@@ -150,10 +162,12 @@ def test_switched_on_it_acts_and_repeats_itself(
 @pytest.mark.parametrize("kind", AGENTS)
 @pytest.mark.parametrize("name", CASES)
 def test_diagnostics_change_nothing(
-    name: str, kind: type, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: type, build: Callable[..., Any], backend: str, same: Callable[..., bool]
 ) -> None:
     one, other = (
-        build(kind, methods=[switched_on(name)], diagnostics=diagnostics).learn(4 * 64)
+        build(kind, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics).learn(
+            4 * 64
+        )
         for diagnostics in (True, False)
     )
     assert same(one.policy, other.policy)
@@ -195,9 +209,10 @@ def test_it_acts_after_each_gradient_step_and_never_else(
     kind: type,
     wanted: list[str],
     build: Callable[..., Any],
+    backend: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    agent = build(kind, methods=[switched_on(name)])
+    agent = build(kind, methods=[switched_on(name)], backend=backend)
     calls: list[str] = []
     acts = agent.methods[0].after_step
 
@@ -216,9 +231,12 @@ def test_it_acts_after_each_gradient_step_and_never_else(
 @pytest.mark.parametrize("kind", AGENTS)
 @pytest.mark.parametrize("name", CASES)
 def test_save_and_load_bring_everything_back(
-    name: str, kind: Any, build: Callable[..., Any], same: Callable[..., bool]
+    name: str, kind: Any, build: Callable[..., Any], backend: str, same: Callable[..., bool]
 ) -> None:
-    agent, file = build(kind, methods=[switched_on(name)]).learn(4 * 64), io.BytesIO()
+    agent, file = (
+        build(kind, methods=[switched_on(name)], backend=backend).learn(4 * 64),
+        io.BytesIO(),
+    )
     agent.save(file)
     loaded = kind.load(file, device="cpu")
     assert same(agent.policy, loaded.policy)
@@ -233,11 +251,19 @@ def test_save_and_load_bring_everything_back(
 @pytest.mark.parametrize(("kind", "env"), PAIRS)
 @pytest.mark.parametrize("name", CASES)
 def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
-    name: str, kind: Any, env: str, build: Callable[..., Any], same: Callable[..., bool]
+    name: str,
+    kind: Any,
+    env: str,
+    build: Callable[..., Any],
+    backend: str,
+    same: Callable[..., bool],
 ) -> None:
-    whole = build(kind, env, methods=[switched_on(name)]).learn(2 * 64)
+    whole = build(kind, env, methods=[switched_on(name)], backend=backend).learn(2 * 64)
     whole.learn(3 * 64, reset_num_timesteps=False)
-    first, file = build(kind, env, methods=[switched_on(name)]).learn(2 * 64), io.BytesIO()
+    first, file = (
+        build(kind, env, methods=[switched_on(name)], backend=backend).learn(2 * 64),
+        io.BytesIO(),
+    )
     first.save(file)
     generators = save_generators()
     second = kind.load(file, env=first.get_env(), device="cpu", force_reset=False)
