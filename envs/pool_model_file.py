@@ -13,7 +13,7 @@ from typing import Any, final
 import mujoco
 
 from ..wrappers.errors import SettingsError
-from ..wrappers.knobs import find_knob
+from ..wrappers.knobs import find_knob, refuse_shared
 from .mujoco_knobs import MujocoKnob
 from .mujoco_model_file import write_model_file
 from .vector_arguments import common_value
@@ -33,8 +33,13 @@ class PoolModelFile:
 
     def __init__(self, spec: Any, knobs: Sequence[str]) -> None:
         self._knobs = [_file_knob(name) for name in knobs]
+        refuse_shared(self._knobs)
         self._assets = Path(spec.config.base_path, "mujoco", "assets_gym")
-        self._source = self._assets / spec.config.xml_file
+        named = self._assets / spec.config.xml_file
+        # For a world's own file, envpool loads one beside it that newer MuJoCo can read.
+        loaded = named.with_name(f"{named.stem}_envpool.xml")
+        self._source = loaded if loaded.exists() else named
+        self._named = named
         self._context: dict[str, float] = {}
         folder = tempfile.mkdtemp(prefix="everlearn-")
         self._target = Path(folder, self._source.name)
@@ -44,7 +49,7 @@ class PoolModelFile:
     @property
     def relative_path(self) -> str:
         """The file as envpool takes it, relative to its assets; the world's own before `write`."""
-        file = self._target if self._target.exists() else self._source
+        file = self._target if self._target.exists() else self._named
         return os.path.relpath(file, self._assets)
 
     def write(self, context: Mapping[str, Any]) -> None:

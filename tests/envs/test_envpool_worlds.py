@@ -8,6 +8,7 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 
 from everlearn.envs.envpool_worlds import EnvPoolWorlds
+from everlearn.envs.native_mujoco import native_worlds
 from everlearn.wrappers.change import Change
 from everlearn.wrappers.errors import SettingsError
 from everlearn.wrappers.schedules import At
@@ -237,3 +238,25 @@ def test_rebuilding_leaves_no_thread() -> None:
     assert len(os.listdir("/proc/self/task")) == threads
     worlds.close()
     assert len(os.listdir("/proc/self/task")) < threads
+
+
+@pytest.mark.parametrize("world", native_worlds())
+def test_physics_can_be_changed_in_every_mujoco_world(world: str) -> None:
+    rolls = []
+    for scale in (None, 1.0, 3.0):
+        worlds = EnvPoolWorlds(world, 2, ["mass-scale"])
+        if scale is not None:
+            worlds.set_context({"mass-scale": scale})
+        worlds.reset(seed=0)
+        worlds.action_space.seed(0)
+        steps = [worlds.step(worlds.action_space.sample())[0].copy() for _ in range(10)]
+        rolls.append(np.array(steps))
+        worlds.close()
+    # Masses that are written out differ from computed ones in the last places.
+    np.testing.assert_allclose(rolls[0], rolls[1], rtol=0, atol=1e-8)
+    assert np.abs(rolls[0] - rolls[2]).max() > 1e-3
+
+
+def test_two_knobs_of_one_quantity_are_refused() -> None:
+    with pytest.raises(SettingsError, match="both set"):
+        EnvPoolWorlds("Ant-v5", 1, ["friction", "friction-scale"])
