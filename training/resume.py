@@ -16,7 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 
 from ..agents.checkpoint import Found, keeps_worlds, read_checkpoint, save_checkpoint
-from ..agents.checkpoint_folder import CheckpointFolder
+from ..agents.checkpoint.folder import CheckpointFolder
 from ..wrappers.errors import SettingsError
 from . import run
 from .logging import IterationWriter, StreamRecorder, get_logger_state

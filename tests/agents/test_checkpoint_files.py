@@ -20,10 +20,11 @@ from gymnasium import spaces
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everlearn.agents import PPO, checkpoint_folder, load_checkpoint, save_checkpoint
-from everlearn.agents.checkpoint_folder import CheckpointFolder, Written
-from everlearn.agents.checkpoint_replay import get_buffer_state, new_rows, set_buffer_state
-from everlearn.agents.checkpoint_tree import CheckpointError, read_tree, to_chunks
+from everlearn.agents import PPO, load_checkpoint, save_checkpoint
+from everlearn.agents.checkpoint import folder as checkpoint_folder
+from everlearn.agents.checkpoint.folder import CheckpointFolder, Written
+from everlearn.agents.checkpoint.replay import get_buffer_state, new_rows, set_buffer_state
+from everlearn.agents.checkpoint.tree import CheckpointError, read_tree, to_chunks
 from everlearn.agents.replay.buffers import LeanReplayBuffer
 
 TREE: dict[str, Any] = {

@@ -198,7 +198,7 @@ def test_without_a_compiler_it_is_eager(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    monkeypatch.setattr("everlearn.agents.ppo.WORTHWHILE_STEPS", 1)
+    monkeypatch.setattr("everlearn.agents.ppo.agent.WORTHWHILE_STEPS", 1)
     agent = build(PPO, backend=backend).learn(64)
     assert agent.backend_in_use == "eager"
     (message,) = caplog.messages
@@ -209,7 +209,7 @@ def test_auto_compiles_where_it_pays(
     build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = build(PPO)
-    monkeypatch.setattr("everlearn.agents.ppo._can_compile", lambda: True)
+    monkeypatch.setattr("everlearn.agents.ppo.agent._can_compile", lambda: True)
     agent._setup_learn(64 * 7499)
     assert agent.backend_in_use == "eager"
     agent._setup_learn(64 * 7500)

@@ -17,9 +17,9 @@ from typing import Any
 import stable_baselines3.common.base_class
 from stable_baselines3.common.logger import TensorBoardOutputFormat
 
-from everlearn.agents import checkpoint_folder
-from everlearn.agents.ppo_learner import PPOLearner
-from everlearn.agents.sac_learner import SACLearner
+from everlearn.agents.checkpoint import folder as checkpoint_folder
+from everlearn.agents.ppo.learner import PPOLearner
+from everlearn.agents.sac.learner import SACLearner
 from everlearn.envs.vec_env import StreamVecEnv
 from everlearn.training import run
 from everlearn.training.logging import IterationWriter

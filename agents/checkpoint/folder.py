@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
-from .checkpoint_tree import CheckpointError, read_tree, to_chunks
+from .tree import CheckpointError, read_tree, to_chunks
 
 _STATE = re.compile(r"\d{8}\.state")
 _OURS = re.compile(r"\.?\d{8}\.(state|rows)(\.tmp)?")

@@ -18,7 +18,7 @@ from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
 from torch.optim import Optimizer
 
-from .adam import Adam
+from ..adam import Adam
 
 
 def why_reference(agent: stable_baselines3.PPO) -> str | None:

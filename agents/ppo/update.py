@@ -13,13 +13,13 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
-from .adam import WEIGHTS
-from .layers import Units
-from .method import Method
-from .networks import Chain, Gradients, Parameters, make_chain
-from .parameters import MOMENTS
-from .ppo_batches import Columns
-from .ppo_loss import Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
+from ..adam import WEIGHTS
+from ..layers import Units
+from ..method import Method
+from ..networks import Chain, Gradients, Parameters, make_chain
+from ..parameters import MOMENTS
+from .batches import Columns
+from .loss import Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
 
 Features = dict[str, list[Tensor]]
 """The outputs of each network's hidden units, each of shape (batch, width); or nothing."""

@@ -8,8 +8,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import nn
 from torch.optim import Optimizer
 
-from ..wrappers.errors import SettingsError
-from .layers import Part, hidden_layers
+from ...wrappers.errors import SettingsError
+from ..layers import Part, hidden_layers
 
 
 def build_parts(policy: BasePolicy) -> tuple[Part, Part]:

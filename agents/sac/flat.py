@@ -7,9 +7,9 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
 from torch.optim import Optimizer
 
-from .parameters import MOMENTS, FlatParameters
-from .sac_losses import Batch
-from .sac_update import AdamSettings
+from ..parameters import MOMENTS, FlatParameters
+from .losses import Batch
+from .update import AdamSettings
 
 
 def take_batch(samples: ReplayBufferSamples, gamma: float, dtype: torch.dtype) -> Batch:

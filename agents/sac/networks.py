@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .networks import NotPure
+from ..networks import NotPure
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU()": F.relu,

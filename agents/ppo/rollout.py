@@ -12,9 +12,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from .parameters import FlatParameters
-from .ppo_loss import categorical, gaussian
-from .ppo_update import ActorCritic
+from ..parameters import FlatParameters
+from .loss import categorical, gaussian
+from .update import ActorCritic
 
 
 @final

@@ -13,12 +13,12 @@ import torch
 from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
-from .backends import Compiled
-from .layers import Part
-from .method import Method
-from .parameters import FlatParameters
-from .ppo_batches import Columns, shuffle
-from .ppo_update import Features, Scales, Statistics, Update, write_actor_critic
+from ..backends import Compiled
+from ..layers import Part
+from ..method import Method
+from ..parameters import FlatParameters
+from .batches import Columns, shuffle
+from .update import Features, Scales, Statistics, Update, write_actor_critic
 
 APPROX_KL = Statistics._fields.index("approx_kl")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal, final
 
-from ..wrappers.errors import SettingsError, unknown
+from ...wrappers.errors import SettingsError, unknown
 
 
 @final

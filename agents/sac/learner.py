@@ -10,15 +10,15 @@ import stable_baselines3
 import torch
 from torch import Tensor
 
-from .backends import Compiled
-from .layers import Part
-from .method import Method
-from .parameters import FlatParameters
-from .sac_flat import adam_settings, adopt, count_step, take_batch
-from .sac_losses import temperature_loss
-from .sac_networks import write_ensemble
-from .sac_options import SACOptions
-from .sac_update import Update, make_functions
+from ..backends import Compiled
+from ..layers import Part
+from ..method import Method
+from ..parameters import FlatParameters
+from .flat import adam_settings, adopt, count_step, take_batch
+from .losses import temperature_loss
+from .networks import write_ensemble
+from .options import SACOptions
+from .update import Update, make_functions
 
 
 @final

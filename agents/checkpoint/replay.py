@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.buffers import DictReplayBuffer, NStepReplayBuffer, ReplayBuffer
 
-from ..wrappers.errors import SettingsError
-from .replay.buffers import LeanReplayBuffer
+from ...wrappers.errors import SettingsError
+from ..replay.buffers import LeanReplayBuffer
 
 _COLUMNS = ("actions", "rewards", "dones", "timeouts")
 _WHOLE = (ReplayBuffer, DictReplayBuffer, NStepReplayBuffer)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..wrappers.errors import SettingsError
+from ...wrappers.errors import SettingsError
 
 FORMAT = 1
 """Changes when older files can no longer be read."""

@@ -12,8 +12,8 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
-from .adam import Adam
-from .sac_policy import LayerNormPolicy
+from ..adam import Adam
+from .policy import LayerNormPolicy
 
 
 def why_reference(agent: stable_baselines3.SAC) -> str | None:

@@ -16,17 +16,17 @@ from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from ..wrappers.errors import unknown
-from .backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
-from .diagnostics import diagnose
-from .host import MethodHost
-from .layers import Part
-from .method import Method
-from .networks import NotPure
-from .ppo_learner import PPOLearner
-from .ppo_parts import build_parts
-from .ppo_rollout import RolloutCollector
-from .ppo_support import why_reference
+from ...wrappers.errors import unknown
+from ..backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
+from ..diagnostics import diagnose
+from ..host import MethodHost
+from ..layers import Part
+from ..method import Method
+from ..networks import NotPure
+from .learner import PPOLearner
+from .parts import build_parts
+from .rollout import RolloutCollector
+from .support import why_reference
 
 N_DIAGNOSED = 512
 """Most observations of a rollout that the diagnostics look at."""

@@ -15,19 +15,19 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
-from ..wrappers.errors import SettingsError, unknown
-from .backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
-from .diagnostics import diagnose
-from .host import MethodHost
-from .layers import Part
-from .method import Method
-from .networks import NotPure
-from .sac_iterations import ITERATION_STEPS, StepIterations
-from .sac_learner import SACLearner
-from .sac_options import SACOptions
-from .sac_parts import build_parts, shield_critic
-from .sac_policy import with_layer_norm
-from .sac_support import why_reference
+from ...wrappers.errors import SettingsError, unknown
+from ..backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
+from ..diagnostics import diagnose
+from ..host import MethodHost
+from ..layers import Part
+from ..method import Method
+from ..networks import NotPure
+from .iterations import ITERATION_STEPS, StepIterations
+from .learner import SACLearner
+from .options import SACOptions
+from .parts import build_parts, shield_critic
+from .policy import with_layer_norm
+from .support import why_reference
 
 N_DIAGNOSED = 512
 """How many transitions the diagnostics look at."""

@@ -16,8 +16,8 @@ from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 from torch import nn
 
-from .checkpoint_replay import get_buffer_state, set_buffer_state
-from .checkpoint_tree import CheckpointError
+from .replay import get_buffer_state, set_buffer_state
+from .tree import CheckpointError
 
 _VALUES = (
     "num_timesteps",

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from .adam import WEIGHTS
-from .parameters import MOMENTS
-from .sac_losses import Batch, actor_loss, critic_loss, squash, td_targets, weigh
-from .sac_networks import Ensemble
+from ..adam import WEIGHTS
+from ..parameters import MOMENTS
+from .losses import Batch, actor_loss, critic_loss, squash, td_targets, weigh
+from .networks import Ensemble
 
 Memory = Mapping[str, Tensor]
 """What Adam knows, in flat tensors that are changed in place."""

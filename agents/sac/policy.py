@@ -9,7 +9,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import nn
 
-from ..wrappers.errors import SettingsError, unknown
+from ...wrappers.errors import SettingsError, unknown
 
 
 @final

@@ -12,11 +12,11 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 
+from ..replay.buffers import LeanReplayBuffer
 from .agent_state import describe_agent, get_agent_state, require_same, set_agent_state
-from .checkpoint_folder import CheckpointFolder, Found, Written
-from .checkpoint_replay import new_rows
-from .checkpoint_tree import CheckpointError
-from .replay.buffers import LeanReplayBuffer
+from .folder import CheckpointFolder, Found, Written
+from .replay import new_rows
+from .tree import CheckpointError
 
 __all__ = [
     "CheckpointError",

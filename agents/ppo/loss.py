@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 import torch
 from torch import Tensor
 
-from .ppo_batches import Batch
+from .batches import Batch
 
 Scale = Any
 """A number that may change between gradient steps: a float, or a scalar tensor in compiled code.

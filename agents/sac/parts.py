@@ -10,8 +10,8 @@ from stable_baselines3.common.policies import ContinuousCritic
 from stable_baselines3.sac.policies import Actor
 from torch import Tensor, nn
 
-from ..wrappers.errors import SettingsError
-from .layers import HiddenLayer, Part, hidden_layers
+from ...wrappers.errors import SettingsError
+from ..layers import HiddenLayer, Part, hidden_layers
 
 
 def build_parts(actor: Actor, critic: ContinuousCritic) -> tuple[Part, ...]:

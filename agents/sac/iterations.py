@@ -16,9 +16,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn, TrainFreq
 from stable_baselines3.common.vec_env import VecEnv
 
-from ..wrappers.errors import SettingsError
-from .replay.buffers import LeanReplayBuffer
-from .replay.ratio import ReplayRatio
+from ...wrappers.errors import SettingsError
+from ..replay.buffers import LeanReplayBuffer
+from ..replay.ratio import ReplayRatio
 
 ITERATION_STEPS = 1000
 """Environment steps in an iteration: so that round numbers of steps end with one."""
