@@ -49,6 +49,18 @@ def find_compiler() -> str | None:
     return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++"))
 
 
+def can_compile(agent: str) -> bool:
+    """Say whether there is a compiler; where there is none, tell the user what runs instead.
+
+    Args:
+        agent: the agent's name, for the notice.
+    """
+    if find_compiler() is not None:
+        return True
+    notify(f"no C++ compiler was found (see the variable CXX): {agent} runs on the eager back end")
+    return False
+
+
 @final
 class Compiled:
     """A function that is compiled at its first call, and stays as it was where that fails.

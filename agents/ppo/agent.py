@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from ...wrappers.errors import unknown
-from ..backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
+from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
 from ..diagnostics import diagnose
 from ..host import MethodHost
 from ..layers import Part
@@ -205,7 +205,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
             return
         self._collector = RolloutCollector(self, self._learner.networks, self._learner.flat)
         self._penalties = self._learner.penalties
-        self._learner.compiled = self.backend == "compiled" and _can_compile()
+        self._learner.compiled = self.backend == "compiled" and can_compile("PPO")
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
         prepared = super()._setup_learn(*args, **kwargs)
@@ -213,7 +213,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
             n_minibatches = self.n_steps * self.n_envs / self.batch_size
             n_iterations = self._total_timesteps / (self.n_steps * self.n_envs)
             worthwhile = n_iterations * self.n_epochs * n_minibatches >= WORTHWHILE_STEPS
-            self._learner.compiled = worthwhile and _can_compile()
+            self._learner.compiled = worthwhile and can_compile("PPO")
         return prepared
 
     def _before_change(self) -> None:
@@ -242,13 +242,6 @@ class PPO(MethodHost, stable_baselines3.PPO):
             policy.predict_values(batch)
 
         return diagnose(self.parts, policy, forward)
-
-
-def _can_compile() -> bool:
-    if find_compiler() is not None:
-        return True
-    notify("no C++ compiler was found (see the variable CXX): PPO runs on the eager back end")
-    return False
 
 
 def _spread(observations: np.ndarray) -> np.ndarray:

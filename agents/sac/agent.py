@@ -16,7 +16,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from ...wrappers.errors import SettingsError, unknown
-from ..backends import BACKENDS, WORTHWHILE_STEPS, find_compiler, notify
+from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
 from ..diagnostics import diagnose
 from ..host import MethodHost
 from ..layers import Part
@@ -222,7 +222,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             if per_step is None:
                 per_step = abs(self.gradient_steps) / self.n_envs
             worthwhile = self._total_timesteps * per_step >= WORTHWHILE_STEPS
-            self._learner.compiled = worthwhile and _can_compile()
+            self._learner.compiled = worthwhile and can_compile("SAC")
         return prepared
 
     def _connect_methods(self) -> None:
@@ -241,7 +241,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
                     reason = str(error)
         if self._learner is not None:
             self._penalties = self._learner.penalties
-            self._learner.compiled = self.backend == "compiled" and _can_compile()
+            self._learner.compiled = self.backend == "compiled" and can_compile("SAC")
             return
         if departures := options.departures():
             raise SettingsError(
@@ -275,10 +275,3 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             self.critic(batch.observations, batch.actions)
 
         return diagnose(self.parts, self.policy, forward)
-
-
-def _can_compile() -> bool:
-    if find_compiler() is not None:
-        return True
-    notify("no C++ compiler was found (see the variable CXX): SAC runs on the eager back end")
-    return False

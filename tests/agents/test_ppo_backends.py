@@ -209,7 +209,7 @@ def test_auto_compiles_where_it_pays(
     build: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = build(PPO)
-    monkeypatch.setattr("everlearn.agents.ppo.agent._can_compile", lambda: True)
+    monkeypatch.setattr("everlearn.agents.ppo.agent.can_compile", lambda agent: True)
     agent._setup_learn(64 * 7499)
     assert agent.backend_in_use == "eager"
     agent._setup_learn(64 * 7500)
