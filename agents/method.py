@@ -113,7 +113,8 @@ class Method(nn.Module):
         """Change the agent's network, in place and before its optimizer is made.
 
         Args:
-            policy: stable-baselines3's policy.
+            policy: stable-baselines3's policy, or a bare `nn.Sequential`, as the plasticity probe
+                trains one; `everlearn.agents.bodies.network_bodies` finds the networks in either.
         """
 
     def optimizer(
