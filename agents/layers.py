@@ -58,6 +58,9 @@ class Units(NamedTuple):
     outgoing: tuple[Tensor, ...]
     """The weights that read them, after the step, each of shape (outputs, width)."""
 
+    incoming: Tensor
+    """The weights that make them, after the step, of shape (width, inputs)."""
+
 
 @runtime_checkable
 class _Resettable(Protocol):
@@ -98,7 +101,7 @@ class Part:
             if layer.features is None:
                 raise RuntimeError(f"no training batch of the {self.name} was kept")
             weights = tuple(outgoing.weight for outgoing in layer.outgoing)
-            units.append(Units(layer.features, weights))
+            units.append(Units(layer.features, weights, layer.incoming.weight))
         return units
 
     def reset_optimizer(self, parameter: Tensor, index: Any) -> None:

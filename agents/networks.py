@@ -220,9 +220,9 @@ class Chain:
         return [trace[i] for i in reads[1:]]
 
     @property
-    def readers(self) -> list[int]:
-        """Positions of the weights that read each layer of hidden units."""
-        return [step.weight for step in self.steps if isinstance(step, Affine)][1:]
+    def weights(self) -> list[int]:
+        """Positions of the linear maps' weights: those of each pair make and read hidden units."""
+        return [step.weight for step in self.steps if isinstance(step, Affine)]
 
 
 def make_chain(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Chain:

@@ -6,14 +6,15 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
-from ...wrappers.errors import SettingsError
 from ..layers import HiddenLayer, Part, Units
 from ..method import Method
+from .units import Initializer, draw_weights, replace_units, require_units
+from .utility import CENTERED, Utility, measure_utility
 
 
 @final
@@ -22,7 +23,7 @@ class ContinualBackprop(Method):
     """Continual backprop (Dohare et al., "Loss of plasticity in deep continual learning", 2024).
 
     Nature 632, Methods, equations 1 to 4 and Algorithm 1. After each gradient step, each hidden
-    layer: every unit's contribution utility, which is the sum of its outgoing weights' magnitudes
+    layer: every unit's utility, which by default is the sum of its outgoing weights' magnitudes
     times the mean magnitude of its output over the minibatch, and its mean output enter running
     averages, each corrected by the unit's own age. Of the units older than `maturity`, the share
     `replacement_rate` with the smallest utility is replaced: incoming weights are drawn anew,
@@ -60,7 +61,10 @@ must be from 0 to 1, not 2.0
     decay: float = 0.99
     """Decay of the running averages, in [0, 1) (Nature, equation 1: 0.99)."""
 
-    initializer: Literal["lecun", "kaiming", "xavier", "default"] = "lecun"
+    utility: Utility = "contribution"
+    """What makes a unit useful, see `measure_utility` (Nature and published PPO: contribution)."""
+
+    initializer: Initializer = "lecun"
     """Uniform law of the new incoming weights; default is torch's own (published PPO: lecun)."""
 
     bias_transfer: bool = True
@@ -103,11 +107,7 @@ must be from 0 to 1, not 2.0
         Raises:
             SettingsError: there is no hidden layer of linear units to watch over.
         """
-        if not any(part.hidden for part in parts):
-            raise SettingsError(
-                f"{self.name} needs a hidden linear layer between features and outputs: "
-                "give policy_kwargs a net_arch"
-            )
+        require_units(self.name, parts)
         self.generator = torch.Generator().manual_seed(seed)
         known = {part.name: [_Known(layer) for layer in part.hidden] for part in parts}
         self.units = nn.ModuleDict({name: nn.ModuleList(layers) for name, layers in known.items()})
@@ -119,7 +119,7 @@ must be from 0 to 1, not 2.0
         if self.replacement_rate == 0:
             return
         for layer, known in zip(layers, self._known[name], strict=True):
-            known.observe(layer, self.decay)
+            known.observe(layer, self.utility, self.decay)
 
     def after_step(self, part: Part) -> None:
         """Replace what is due."""
@@ -160,7 +160,9 @@ must be from 0 to 1, not 2.0
         return int(due)
 
     def _choose(self, known: _Known, n_replaced: int) -> Tensor:
-        utility = known.utility / known.bias_correction(self.decay)
+        utility = known.utility / known.weight
+        if self.utility == "random":
+            utility = torch.rand(len(utility), generator=self.generator).to(utility)
         utility = utility.masked_fill(known.age <= self.maturity, math.inf)
         return utility.topk(n_replaced, largest=False, sorted=False).indices
 
@@ -170,32 +172,13 @@ must be from 0 to 1, not 2.0
             # Slices are several times cheaper than lists of indices, and mostly one unit is due.
             units = slice(int(replaced), int(replaced) + 1)
         if self.bias_transfer:
-            mean_output = (known.mean_output / known.bias_correction(self.decay))[units]
+            mean_output = (known.mean_output / known.weight)[units]
             for outgoing in layer.outgoing:
                 if outgoing.bias is not None:
                     outgoing.bias.add_(outgoing.weight[:, units] @ mean_output)
-        for parameter, index, value in self._renewal(layer, units, len(replaced)):
-            parameter[index] = value
-            if self.reset_optimizer:
-                part.reset_optimizer(parameter, index)
+        weights = draw_weights(layer, len(replaced), self.initializer, self.generator)
+        replace_units(part, layer, units, weights, reset_optimizer=self.reset_optimizer)
         known.forget(units, len(replaced))
-
-    def _renewal(
-        self, layer: HiddenLayer, units: Any, n_units: int
-    ) -> list[tuple[Tensor, Any, Any]]:
-        """Return each parameter, the elements that belong to the units, and their new values."""
-        incoming = layer.incoming
-        drawn = torch.rand(n_units, incoming.in_features, generator=self.generator)
-        weights = ((2 * drawn - 1) * _bound(self.initializer, layer)).to(incoming.weight)
-        renewal: list[tuple[Tensor, Any, Any]] = [
-            (incoming.weight, units, weights),
-            (incoming.bias, units, 0.0),
-        ]
-        for norm in (module for module in layer.between if isinstance(module, nn.LayerNorm)):
-            renewal += [(norm.weight, units, 1.0), (norm.bias, units, 0.0)]
-        for outgoing in layer.outgoing:
-            renewal.append((outgoing.weight, (slice(None), units), 0.0))
-        return [entry for entry in renewal if entry[0] is not None]
 
 
 @final
@@ -220,13 +203,8 @@ class _Known(nn.Module):
 
     def __init__(self, layer: HiddenLayer) -> None:
         super().__init__()
-        if layer.incoming.out_features != layer.width:
-            raise SettingsError(
-                f"continual-backprop needs one output a unit, but {layer.activation} makes "
-                f"{layer.width} of {layer.incoming.out_features}"
-            )
         weight = layer.incoming.weight
-        self.register_buffer("averages", weight.new_zeros(2, layer.width))
+        self.register_buffer("averages", weight.new_zeros(3, layer.width))
         self.register_buffer("births", weight.new_zeros(layer.width, dtype=torch.int64))
         self.register_buffer("replaced", weight.new_zeros((), dtype=torch.int64))
         self.count = _Count()
@@ -243,11 +221,21 @@ class _Known(nn.Module):
     def age(self) -> Tensor:
         return self.count.n_steps - self.births
 
-    def observe(self, units: Units, decay: float) -> None:
-        reach = sum(weight.abs().sum(dim=0) for weight in units.outgoing)
-        contribution = units.features.abs().mean(dim=0) * reach
-        present = torch.stack([contribution, units.features.mean(dim=0)])
-        self.averages.lerp_(present, 1 - decay)
+    @property
+    def weight(self) -> Tensor:
+        """The averages' weights, 1 - decay**age, which correct their bias towards 0."""
+        return self.averages[2]
+
+    def observe(self, units: Units, kind: Utility, decay: float) -> None:
+        output = units.features.mean(dim=0)
+        one = torch.ones_like(output)
+        if kind in CENTERED:
+            self.averages[1:].lerp_(torch.stack([output, one]), 1 - decay)
+            utility = measure_utility(kind, units, self.mean_output / self.weight)
+            self.utility.lerp_(utility, 1 - decay)
+        else:
+            utility = measure_utility(kind, units, self.mean_output)
+            self.averages.lerp_(torch.stack([utility, output, one]), 1 - decay)
 
     def review(self, maturity: int) -> None:
         """Count the units that are older than `maturity`, and tell when there will be more."""
@@ -255,11 +243,6 @@ class _Known(nn.Module):
         self.count.n_mature = int((~young).sum())
         mature_at = self.births[young] + maturity + 1
         self.count.next_maturity = int(mature_at.min()) if len(mature_at) else sys.maxsize
-
-    def bias_correction(self, decay: float) -> Tensor:
-        if decay == 0:
-            return torch.ones_like(self.utility)
-        return torch.expm1(self.age * math.log(decay)).neg_().to(self.averages)
 
     def forget(self, units: Any, n_units: int) -> None:
         self.averages[:, units] = 0
@@ -272,23 +255,3 @@ class _Known(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         self.count = _Count(int(state[0]), float(state[1]))
-
-
-def _bound(initializer: str, layer: HiddenLayer) -> float:
-    """Return the b of the uniform law on [-b, b], as torch's and the paper's initialisers do."""
-    fan_in, fan_out = layer.incoming.in_features, layer.incoming.out_features
-    if initializer == "default":
-        return math.sqrt(1 / fan_in)
-    if initializer == "lecun":
-        return math.sqrt(3 / fan_in)
-    if initializer == "kaiming":
-        return _gain(layer.activation) * math.sqrt(3 / fan_in)
-    return _gain(layer.activation) * math.sqrt(6 / (fan_in + fan_out))
-
-
-def _gain(activation: nn.Module) -> float:
-    """Return the gain of an activation; those without one of their own get that of ReLU."""
-    if isinstance(activation, nn.LeakyReLU):
-        return nn.init.calculate_gain("leaky_relu", activation.negative_slope)
-    named = {nn.Tanh: "tanh", nn.Sigmoid: "sigmoid", nn.SELU: "selu", nn.Linear: "linear"}
-    return nn.init.calculate_gain(cast(Any, named.get(type(activation), "relu")))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, final
 
 import torch
@@ -85,8 +86,10 @@ class ActorCritic:
         chains = {"actor": self.actor, "critic": self.critic}
         return {
             name: [
-                Units(outputs, (parameters[reader],))
-                for outputs, reader in zip(features[name], chain.readers, strict=True)
+                Units(outputs, (parameters[reader],), parameters[maker])
+                for outputs, (maker, reader) in zip(
+                    features[name], pairwise(chain.weights), strict=True
+                )
             ]
             for name, chain in chains.items()
         }

@@ -115,6 +115,7 @@ METHODS: dict[str, list[Method]] = {
     "after_step": [Shrink()],
     "network": [LayerNorm()],
     "continual backprop": [ContinualBackprop(**ACTIVE)],
+    "another utility": [ContinualBackprop(**ACTIVE, utility="adaptable_contribution")],
     "as published": [ContinualBackprop.as_published(**ACTIVE)],
     "all": [LayerNorm(), Pull(), ContinualBackprop(**ACTIVE), Shrink()],
 }

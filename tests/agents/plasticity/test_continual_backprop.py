@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,17 @@ from everlearn.agents import PPO, ContinualBackprop
 from everlearn.agents.adam import WEIGHTS, Adam
 from everlearn.agents.layers import HiddenLayer, Part, Units, hidden_layers
 from everlearn.wrappers.errors import SettingsError
+
+PUBLISHED = json.loads((Path(__file__).parents[2] / "data/published_plasticity.json").read_text())
+FACTORS: dict[str, Callable[[int, int], float]] = {
+    # We take sums over weights, the published code takes means.
+    "contribution": lambda n_in, n_out: n_out,
+    "zero_contribution": lambda n_in, n_out: n_out,
+    "adaptable_contribution": lambda n_in, n_out: n_out / n_in,
+    "weight": lambda n_in, n_out: n_out,
+    "adaptation": lambda n_in, n_out: 1 / n_in,
+    "feature_by_input": lambda n_in, n_out: 1 / n_in,
+}
 
 
 def make_part(
@@ -101,12 +114,15 @@ def test_utility_sums_over_all_outgoing_weights_of_all_heads() -> None:
 
 def test_each_unit_is_corrected_by_its_own_age() -> None:
     part, _ = make_part()
-    method = attach(part, decay=0.99)
+    method = attach(part, decay=0.9)
     units = units_of(method)
-    set_ages(units, [1, 100, 100_000])
-    wanted = torch.tensor([0.01, 1 - 0.99**100, 1.0])
-    torch.testing.assert_close(units.bias_correction(0.99), wanted)
-    assert units.bias_correction(0.0).tolist() == [1, 1, 1]
+    for n_steps in range(7):
+        if n_steps == 3:
+            units.forget(slice(1, 2), 1)
+        step(method, part, torch.ones(4, 3))
+    wanted = 1 - 0.9 ** torch.tensor([7.0, 4.0, 7.0])
+    torch.testing.assert_close(units.weight, wanted)
+    torch.testing.assert_close(units.mean_output / units.weight, torch.ones(3))
 
 
 def test_a_young_unit_is_not_taken_for_useless() -> None:
@@ -116,6 +132,7 @@ def test_a_young_unit_is_not_taken_for_useless() -> None:
     set_ages(units, [11, 1000, 1000])
     # Uncorrected, the first unit has the smallest average; corrected, the second.
     units.utility.copy_(torch.tensor([0.5, 0.9, 2.0]))
+    units.weight.copy_(torch.tensor([0.1, 1.0, 1.0]))
     assert choose(method, units) == [1]
 
 
@@ -125,6 +142,7 @@ def test_only_mature_units_are_replaced_smallest_first() -> None:
     units = units_of(method)
     set_ages(units, [10, 11, 12, 13, 14, 3])
     units.utility.copy_(torch.tensor([0.0, 4.0, 1.0, 3.0, 2.0, 0.0]))
+    units.weight.fill_(1.0)
     assert choose(method, units) == [2, 4]
     assert units.count.due == 0
 
@@ -240,7 +258,7 @@ def test_bias_transfer_keeps_the_mean_input_of_what_follows(
         method = attach(part, replacement_rate=0.5, maturity=0, decay=0.0)
         units = units_of(method, layer)
         weights = tuple(outgoing.weight for outgoing in hidden.outgoing)
-        units.observe(Units(features[layer], weights), 0.0)
+        units.observe(Units(features[layer], weights, hidden.incoming.weight), "contribution", 0.0)
         method._replace(part, hidden, units, torch.tensor([1, 7, 3]))
         after = [outgoing(body[: 2 * layer + 2](batch)) for outgoing in hidden.outgoing]
     for old, new in zip(before, after, strict=True):
@@ -291,6 +309,7 @@ def test_as_published_leaves_biases_and_optimizer_alone() -> None:
         "replacement_rate": 0.5,
         "maturity": 0,
         "decay": 0.99,
+        "utility": "contribution",
         "initializer": "lecun",
         "bias_transfer": False,
         "reset_optimizer": False,
@@ -380,3 +399,35 @@ def test_a_network_without_hidden_layers_is_refused() -> None:
             policy_kwargs={"net_arch": []},
             device="cpu",
         )
+
+
+@pytest.mark.parametrize("kind", FACTORS)
+def test_utilities_and_victims_are_the_published_ones(kind: Any) -> None:
+    stored = PUBLISHED["gnt"]
+    part, _ = make_part(widths=(6, 5), inputs=3, outputs=(2,))
+    with torch.no_grad():
+        for parameter, values in zip(part.parameters, stored["weights"], strict=True):
+            parameter.copy_(torch.tensor(values))
+    own = {name: stored[name] for name in ("decay", "replacement_rate", "maturity")}
+    method = attach(part, utility=kind, bias_transfer=False, **own)
+    for features, wanted in zip(stored["features"], stored["kinds"][kind], strict=False):
+        step(method, part, *(torch.tensor(values) for values in features))
+        for index, layer in enumerate(part.hidden):
+            units, victims = units_of(method, index), wanted["victims"][index]
+            assert units.age.eq(0).nonzero().flatten().tolist() == victims
+            factor = FACTORS[kind](layer.incoming.in_features, layer.outgoing[0].out_features)
+            kept = [i for i in range(layer.width) if i not in victims]
+            got = (units.utility / units.weight)[kept]
+            torch.testing.assert_close(got, factor * torch.tensor(wanted["utility"][index])[kept])
+
+
+def test_random_utility_lets_chance_decide() -> None:
+    part, _ = make_part(widths=(40,))
+    method = attach(part, utility="random", replacement_rate=0.5, maturity=0)
+    units = units_of(method)
+    set_ages(units, [5] * 40)
+    chosen = [choose(method, units) for _ in range(20)]
+    for one in chosen:
+        assert len(set(one)) == 20
+    # Each unit is chosen in half of the draws: 200 +- 10 in each half of the layer.
+    assert 160 < sum(unit < 20 for one in chosen for unit in one) < 240
