@@ -32,6 +32,9 @@ class Adam(Optimizer):
         betas: decay of the mean and of the square of the gradient, each in [0, 1).
         eps: added to the denominator, 0 or more.
         weight_decay: this times the parameter is added to the gradient (coupled L2), 0 or more.
+        decoupled_weight_decay: whether the weight decay instead shrinks the parameter, by this
+            times the step size (Loshchilov and Hutter, "Decoupled weight decay regularization"
+            (2019), which is AdamW).
 
     Raises:
         SettingsError: a setting outside of its range.
@@ -54,6 +57,7 @@ class Adam(Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         for name, value in {"lr": lr, "eps": eps, "weight_decay": weight_decay}.items():
             if not value >= 0:
@@ -61,6 +65,7 @@ class Adam(Optimizer):
         if not all(0 <= beta < 1 for beta in betas):
             raise SettingsError(f"adam setting 'betas' must be in [0, 1), not {betas}")
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults["decoupled_weight_decay"] = decoupled_weight_decay
         super().__init__(params, defaults)
 
     @torch.no_grad()
@@ -119,7 +124,11 @@ class Adam(Optimizer):
         beta1, beta2 = group["betas"]
         state["step"] += 1
         # The same operations in the same order as torch's, or the last bits would differ.
-        if group["weight_decay"] != 0:
+        # Saved by an earlier version, a group has no such key.
+        decoupled = group.get("decoupled_weight_decay", False)
+        if group["weight_decay"] != 0 and decoupled:
+            parameter.mul_(1 - group["lr"] * group["weight_decay"])
+        elif group["weight_decay"] != 0:
             gradient = gradient.add(parameter, alpha=group["weight_decay"])
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from .adam import WEIGHTS
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
-"""What torch's Adam calls its running averages."""
+from .flat_adam import MOMENTS, steps_flat
 
 
 @final
@@ -25,8 +23,9 @@ class FlatParameters:
     optimizer does, `adopt` takes its content over.
 
     Args:
-        parameters: of one type, on one device, and all in the optimizer's only group.
-        optimizer: torch's Adam, or `everlearn.agents.adam.Adam`.
+        parameters: of one type, on one device, and all that the optimizer has.
+        optimizer: of any kind. Where it does not `steps_flat`, it keeps its memory itself, and
+            makes its own steps with the parameters' `grad`, which are views of `gradient`.
         elementwise: whether single elements of the optimizer's memory may be reset; then each has
             its own bias correction.
 
@@ -50,10 +49,12 @@ class FlatParameters:
         self.values = torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters])
         self.views = self.split(self.values)
         self.gradient = torch.zeros_like(self.values)
-        names = (*MOMENTS, *WEIGHTS) if elementwise else MOMENTS
+        self.fused = steps_flat(optimizer, self.parameters)
+        """Whether Adam's step over the flat tensors stands in for the optimizer's own."""
+        names = (*MOMENTS, *(WEIGHTS if elementwise else ())) if self.fused else ()
         self.memory = {name: torch.zeros_like(self.values) for name in names}
         self.steps = 0
-        """Steps the optimizer has made."""
+        """Steps that Adam has made."""
         self.adopt()
 
     def split(self, flat: Tensor) -> list[Tensor]:
@@ -80,6 +81,12 @@ class FlatParameters:
             if parameter.data_ptr() != view.data_ptr():
                 view.copy_(parameter)
                 parameter.data = view
+        if self.fused:
+            self._adopt_memory()
+        else:
+            self.expose_gradient()
+
+    def _adopt_memory(self) -> None:
         state = self.optimizer.state
         known = state.get(self.parameters[0], {})
         self.steps = int(known["step"]) if known else 0
@@ -97,11 +104,13 @@ class FlatParameters:
         self.count(0)
 
     def count(self, steps: int) -> None:
-        """Let the optimizer know of steps that were made for it.
+        """Let Adam know of steps that were made for it.
 
         Args:
             steps: how many more.
         """
+        if not self.fused:
+            return
         self.steps += steps
         for parameter in self.parameters:
             self.optimizer.state[parameter]["step"] = torch.tensor(float(self.steps))

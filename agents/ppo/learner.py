@@ -14,6 +14,7 @@ from stable_baselines3.common.utils import explained_variance
 from torch import Tensor
 
 from ..backends import Compiled
+from ..flat_adam import AdamSettings
 from ..layers import Part
 from ..method import Method
 from ..parameters import FlatParameters
@@ -96,7 +97,7 @@ class PPOLearner:
         self._log(epochs, scales)
 
     def _prepare(self) -> Update:
-        agent, group = self._agent, self.flat.optimizer.param_groups[0]
+        agent, flat = self._agent, self.flat
         update = Update(
             networks=self.networks,
             columns=Columns(
@@ -104,14 +105,12 @@ class PPOLearner:
                 dimensions=agent.rollout_buffer.action_dim,
                 discrete=self.networks.log_std is None,
             ),
-            shapes=tuple(self.flat.shapes),
-            betas=group["betas"],
-            eps=group["eps"],
-            weight_decay=group["weight_decay"],
+            shapes=tuple(flat.shapes),
+            adam=AdamSettings.of(flat.optimizer) if flat.fused else None,
             normalize_advantage=agent.normalize_advantage,
             clip_values=agent.clip_range_vf is not None,
             batch_size=agent.batch_size,
-            dtype=self.flat.values.dtype,
+            dtype=flat.values.dtype,
             keeps_features=self._watches,
             observers=self._observers,
         )
@@ -119,7 +118,7 @@ class PPOLearner:
             self._update = update
             self._functions = _compile(update)
         if self._exposes:
-            self.flat.expose_gradient()
+            flat.expose_gradient()
         return update
 
     def _scales(self) -> Scales:
@@ -140,7 +139,8 @@ class PPOLearner:
 
     def _number_steps(self, scales: Scales, most: int) -> Iterator[tuple[Scales, Tensor]]:
         """Yield the scales of each step, as they are and as a tensor."""
-        beta1, beta2 = self.flat.optimizer.param_groups[0]["betas"]
+        assert self._update is not None
+        beta1, beta2 = self._update.adam.betas if self._update.adam is not None else (0.0, 0.0)
         counts = range(self.flat.steps + 1, self.flat.steps + 1 + most)
         each = [
             scales._replace(mean_weight=1 - beta1**n, square_weight=1 - beta2**n) for n in counts
@@ -155,7 +155,8 @@ class PPOLearner:
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
             functions, numbers = self._functions, tensor
-        if not (self._penalized or self._exposes or agent.target_kl is not None):
+        joined = flat.fused and not (self._penalized or self._exposes)
+        if joined and agent.target_kl is None:
             statistics, features = functions.step(flat.values, flat.memory, rows, numbers)
         else:
             gradient, statistics, features = functions.gradient(flat.values, rows, numbers)
@@ -163,7 +164,12 @@ class PPOLearner:
                 return statistics, False
             flat.gradient.copy_(gradient)
             self._add_penalties()
-            functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
+            if flat.fused:
+                functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
+            else:
+                self._update.clip(flat.gradient, scales)  # type: ignore[union-attr]
+                flat.optimizer.step()
+                functions.observe(flat.values, features)
         self._act(features)
         return statistics, True
 
@@ -231,8 +237,13 @@ def _compile(update: Update) -> SimpleNamespace:
     def apply(values: Any, memory: Any, flat: Any, numbers: Tensor, features: Any) -> Any:
         return update.apply(values, memory, flat, Scales(*numbers.unbind()), features)
 
+    def observe(values: Any, features: Any) -> None:
+        update.observe(values, features)
+
     return SimpleNamespace(
         step=Compiled(step, "PPO's update", constant=True),
         gradient=Compiled(gradient, "PPO's gradient", constant=True),
         apply=Compiled(apply, "PPO's optimizer", constant=True),
+        # Without observers there is nothing to compile.
+        observe=Compiled(observe, "the observers", constant=True) if update.observers else observe,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import stable_baselines3
-import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.distributions import (
@@ -16,9 +15,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import FlattenExtractor, MlpExtractor
 from torch import nn
-from torch.optim import Optimizer
 
-from ..adam import Adam
+from ..flat_adam import why_optimizer
 
 
 def why_reference(agent: stable_baselines3.PPO) -> str | None:
@@ -79,18 +77,4 @@ def _why_parameters(policy: ActorCriticPolicy) -> str | None:
         return "frozen parameters"
     if len({parameter.dtype for parameter in parameters}) > 1:
         return "parameters of several types"
-    return _why_optimizer(policy.optimizer, parameters)
-
-
-def _why_optimizer(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> str | None:
-    if type(optimizer) not in (torch.optim.Adam, Adam):
-        return f"optimizer {type(optimizer).__name__}"
-    if len(optimizer.param_groups) > 1:
-        return "several groups of parameters"
-    group = optimizer.param_groups[0]
-    if [id(p) for p in group["params"]] != [id(p) for p in parameters]:
-        return "an optimizer of other parameters"
-    for name in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
-        if group.get(name):
-            return f"Adam's option {name}"
-    return None
+    return why_optimizer(policy.optimizer, parameters)

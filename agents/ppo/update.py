@@ -5,7 +5,6 @@ Every back end runs what is described here: as it stands, or compiled into one f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple, final
@@ -14,11 +13,10 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
-from ..adam import WEIGHTS
+from ..flat_adam import AdamSettings, Memory
 from ..layers import Units
 from ..method import Method
 from ..networks import Chain, Gradients, Parameters, make_chain
-from ..parameters import MOMENTS
 from .batches import Columns
 from .loss import Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
 
@@ -124,9 +122,8 @@ class Update:
     """How minibatches are packed."""
     shapes: tuple[torch.Size, ...]
     """The parameters' shapes."""
-    betas: tuple[float, float]
-    eps: float
-    weight_decay: float
+    adam: AdamSettings | None
+    """Which Adam makes the steps; None where an optimizer makes its own."""
     normalize_advantage: bool
     clip_values: bool
     batch_size: int
@@ -139,7 +136,7 @@ class Update:
     """The methods whose `observe` takes part."""
 
     def step(
-        self, values: Tensor, memory: Mapping[str, Tensor], rows: Tensor, scales: Scales
+        self, values: Tensor, memory: Memory, rows: Tensor, scales: Scales
     ) -> tuple[Tensor, Features]:
         """Make one gradient step.
 
@@ -216,14 +213,12 @@ class Update:
     def apply(
         self,
         values: Tensor,
-        memory: Mapping[str, Tensor],
+        memory: Memory,
         gradient: Tensor,
         scales: Scales,
         features: Features,
     ) -> None:
         """Clip a gradient, make a step of Adam with it, and let the observers look.
-
-        Kingma and Ba, "Adam: A method for stochastic optimization" (2015), Algorithm 1.
 
         Args:
             values: all parameters in one flat tensor, changed in place.
@@ -232,23 +227,29 @@ class Update:
             scales: the numbers of this step.
             features: the hidden units' outputs.
         """
+        assert self.adam is not None
+        self.clip(gradient, scales)
+        weights = scales.mean_weight, scales.square_weight
+        self.adam.step(values, memory, gradient, scales.learning_rate, weights)
+        self.observe(values, features)
+
+    def clip(self, gradient: Tensor, scales: Scales) -> None:
+        """Shorten a gradient that is too long.
+
+        Args:
+            gradient: in one flat tensor, changed in place.
+            scales: the numbers of this step.
+        """
         norm = torch.linalg.vector_norm(gradient)
         gradient.mul_((scales.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
-        direction = gradient
-        if self.weight_decay != 0:
-            direction = gradient + self.weight_decay * values
-        mean, square = (memory[name] for name in MOMENTS)
-        beta1, beta2 = self.betas
-        mean.lerp_(direction, 1 - beta1)
-        square.mul_(beta2).addcmul_(direction, direction, value=1 - beta2)
-        mean_weight, square_weight = scales.mean_weight, scales.square_weight
-        if WEIGHTS[0] in memory:
-            mean_weight, square_weight = (
-                memory[name].mul_(beta).add_(1 - beta)
-                for name, beta in zip(WEIGHTS, self.betas, strict=True)
-            )
-        denominator = (square / square_weight).sqrt_().add_(self.eps)
-        values.sub_((mean / mean_weight).div_(denominator).mul_(scales.learning_rate))
+
+    def observe(self, values: Tensor, features: Features) -> None:
+        """Let the observers look at the units after a step.
+
+        Args:
+            values: all parameters in one flat tensor.
+            features: the hidden units' outputs before the step.
+        """
         parameters = self._split(values) if self.observers else []
         for observer in self.observers:
             for name, units in self.networks.units(parameters, features).items():

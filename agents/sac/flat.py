@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
-from torch.optim import Optimizer
 
-from ..parameters import MOMENTS, FlatParameters
+from ..flat_adam import MOMENTS
+from ..parameters import FlatParameters
 from .losses import Batch
-from .update import AdamSettings
 
 
 def take_batch(samples: ReplayBufferSamples, gamma: float, dtype: torch.dtype) -> Batch:
@@ -39,14 +38,14 @@ def adopt(flat: FlatParameters) -> None:
         flat: where nothing has changed, this takes no time.
     """
     first = flat.parameters[0]
-    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0])
+    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0]) if flat.fused else None
     held = kept is not None and kept.data_ptr() == flat.memory[MOMENTS[0]].data_ptr()
     if not (held and first.data_ptr() == flat.values.data_ptr()):
         flat.adopt()
 
 
 def count_step(flat: FlatParameters) -> Tensor:
-    """Count a step of Adam, and return its numbers as `AdamSettings.step` wants them.
+    """Count a step of Adam, and return its step size and its two bias corrections.
 
     Args:
         flat: what is to make the step.
@@ -56,13 +55,3 @@ def count_step(flat: FlatParameters) -> Tensor:
     beta1, beta2 = group["betas"]
     numbers = [group["lr"], 1 - beta1**flat.steps, 1 - beta2**flat.steps]
     return torch.tensor(numbers, dtype=torch.float64)
-
-
-def adam_settings(optimizer: Optimizer) -> AdamSettings:
-    """Return what stays the same from step to step of an optimizer.
-
-    Args:
-        optimizer: torch's Adam or ours, with one group of parameters.
-    """
-    group = optimizer.param_groups[0]
-    return AdamSettings(group["betas"], group["eps"], group["weight_decay"])

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ..backends import Compiled
+from ..flat_adam import AdamSettings
 from ..layers import Part
 from ..method import Method
 from ..parameters import FlatParameters
-from .flat import adam_settings, adopt, count_step, take_batch
+from .flat import adopt, count_step, take_batch
 from .losses import temperature_loss
 from .networks import write_ensemble
 from .options import SACOptions
@@ -112,7 +113,7 @@ class SACLearner:
                 logged.setdefault(name, []).append(value)
             agent._n_updates += 1
         for flat in self._flats:
-            for parameter in flat.parameters:
+            for parameter in flat.parameters if flat.fused else ():
                 flat.optimizer.state[parameter]["step"].fill_(flat.steps)
         agent.logger.record("train/n_updates", agent._n_updates, exclude="tensorboard")
         for name, values in logged.items():
@@ -174,15 +175,17 @@ class SACLearner:
         self, name: str, flat: FlatParameters, parts: Sequence[Part], rest: tuple[Any, ...]
     ) -> tuple[Any, ...]:
         """Make a gradient step of one of the networks; return the loss and what comes with it."""
-        numbers = count_step(flat)
         functions = self._compiled if self.compiled else self._plain
-        if not (self._penalized or self._exposes):
-            return functions[f"{name}_step"](flat.values, flat.memory, numbers, *rest)
+        if flat.fused and not (self._penalized or self._exposes):
+            return functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
         gradient, *results = functions[f"{name}_gradient"](flat.values, *rest)
         flat.gradient.copy_(gradient)
         if self._penalized:
             self._add_penalties(flat, parts)
-        functions[f"{name}_apply"](flat.values, flat.memory, numbers, flat.gradient)
+        if flat.fused:
+            functions[f"{name}_apply"](flat.values, flat.memory, count_step(flat), flat.gradient)
+        else:
+            flat.optimizer.step()
         return tuple(results)
 
     def _move_temperature(self, log_prob: Tensor) -> Tensor:
@@ -190,8 +193,9 @@ class SACLearner:
         assert flat is not None
         assert isinstance(target_entropy, float)
         loss, gradient = temperature_loss(flat.values, log_prob, target_entropy)
-        adam = adam_settings(flat.optimizer)
-        adam.step(flat.values, flat.memory, gradient.reshape(1), count_step(flat))
+        rate, *weights = count_step(flat).unbind()
+        adam = AdamSettings.of(flat.optimizer)
+        adam.step(flat.values, flat.memory, gradient.reshape(1), rate, weights)
         return loss
 
     def _temperature(self) -> Tensor:
@@ -239,8 +243,8 @@ class SACLearner:
             body,
             heads,
             critic,
-            adam_settings(self.actor.optimizer),
-            adam_settings(self.critic.optimizer),
+            AdamSettings.of(self.actor.optimizer) if self.actor.fused else None,
+            AdamSettings.of(self.critic.optimizer) if self.critic.fused else None,
             self._options.entropy_backup,
             self._options.actor_value,
             self._watches,

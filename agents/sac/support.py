@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import stable_baselines3
-import torch
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import FlattenExtractor
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
-from ..adam import Adam
+from ..flat_adam import why_optimizer
 from .policy import LayerNormPolicy
 
 
@@ -59,20 +58,6 @@ def _why_parameters(policy: SACPolicy) -> str | None:
             return "frozen parameters"
         if len({parameter.dtype for parameter in parameters}) > 1:
             return "parameters of several types"
-        if reason := _why_optimizer(network.optimizer, known):
+        if reason := why_optimizer(network.optimizer, parameters):
             return reason
-    return None
-
-
-def _why_optimizer(optimizer: torch.optim.Optimizer, known: list[int]) -> str | None:
-    if type(optimizer) not in (torch.optim.Adam, Adam):
-        return f"optimizer {type(optimizer).__name__}"
-    if len(optimizer.param_groups) > 1:
-        return "several groups of parameters"
-    group = optimizer.param_groups[0]
-    if [id(parameter) for parameter in group["params"]] != known:
-        return "an optimizer of other parameters"
-    for name in ("amsgrad", "maximize", "capturable", "differentiable", "decoupled_weight_decay"):
-        if group.get(name):
-            return f"Adam's option {name}"
     return None

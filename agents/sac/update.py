@@ -5,7 +5,7 @@ Every back end but the reference runs what is described here: as it stands, or c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
@@ -13,13 +13,9 @@ import torch
 from torch import Tensor
 from torch.func import grad_and_value
 
-from ..adam import WEIGHTS
-from ..parameters import MOMENTS
+from ..flat_adam import AdamSettings, Memory
 from .losses import Batch, actor_loss, critic_loss, squash, td_targets, weigh
 from .networks import Ensemble
-
-Memory = Mapping[str, Tensor]
-"""What Adam knows, in flat tensors that are changed in place."""
 
 
 def differentiate(
@@ -49,39 +45,6 @@ def differentiate(
 
 @final
 @dataclass(frozen=True)
-class AdamSettings:
-    """What stays the same from step to step of Adam."""
-
-    betas: tuple[float, float]
-    eps: float
-    weight_decay: float
-
-    def step(self, values: Tensor, memory: Memory, gradient: Tensor, numbers: Tensor) -> None:
-        """Make one step (Kingma and Ba, "Adam" (2015), Algorithm 1).
-
-        Args:
-            values: flat parameters, changed in place.
-            memory: Adam's state, flat.
-            gradient: flat.
-            numbers: the step size, and 1 - beta**steps of either decay: the bias corrections
-                where no element was reset.
-        """
-        rate, *weights = numbers.unbind()
-        if self.weight_decay != 0:
-            gradient = gradient + self.weight_decay * values
-        (beta1, beta2), (mean, square) = self.betas, (memory[name] for name in MOMENTS)
-        mean.lerp_(gradient, 1 - beta1)
-        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        if WEIGHTS[0] in memory:
-            for name, beta in zip(WEIGHTS, self.betas, strict=True):
-                memory[name].mul_(beta).add_(1 - beta)
-            weights = [memory[name] for name in WEIGHTS]
-        denominator = (square / weights[1]).sqrt_().add_(self.eps)
-        values.sub_((mean / weights[0]).mul_(rate).div_(denominator))
-
-
-@final
-@dataclass(frozen=True)
 class Update:
     """What stays the same from step to step."""
 
@@ -90,8 +53,9 @@ class Update:
     heads: Ensemble
     """The actor's two outputs: means and logarithms of standard deviations."""
     critic: Ensemble
-    actor_adam: AdamSettings
-    critic_adam: AdamSettings
+    actor_adam: AdamSettings | None
+    """Which Adam makes the steps; None where an optimizer makes its own."""
+    critic_adam: AdamSettings | None
     entropy_backup: bool = True
     """Whether the entropy of next actions is part of the critics' targets."""
     actor_value: Literal["min", "mean"] = "min"
@@ -199,34 +163,34 @@ def make_functions(update: Update) -> dict[str, Callable[..., Any]]:
         update: what stays the same from step to step.
 
     Returns:
-        For the actor and the critics, `*_gradient`; `*_apply`, which makes a step with a gradient;
-        and `*_step`, which is both.
+        For the actor and the critics, `*_gradient`; `*_apply`, which makes a step of Adam with a
+        gradient; and `*_step`, which is both.
     """
+    networks: dict[str, tuple[Callable[..., Any], AdamSettings | None]] = {
+        "critic": (update.critic_gradient, update.critic_adam),
+        "actor": (update.actor_gradient, update.actor_adam),
+    }
+    return {
+        f"{name}_{kind}": function
+        for name, (differentiates, adam) in networks.items()
+        for kind, function in _functions_of(differentiates, adam).items()
+    }
 
-    def critic_apply(values: Tensor, memory: Memory, numbers: Tensor, gradient: Tensor) -> None:
-        update.critic_adam.step(values, memory, gradient, numbers)
 
-    def actor_apply(values: Tensor, memory: Memory, numbers: Tensor, gradient: Tensor) -> None:
-        update.actor_adam.step(values, memory, gradient, numbers)
+def _functions_of(
+    differentiates: Callable[..., Any], adam: AdamSettings | None
+) -> dict[str, Callable[..., Any]]:
+    def gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
+        return differentiates(values, *rest)
 
-    def critic_gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
-        return update.critic_gradient(values, *rest)
+    def apply(values: Tensor, memory: Memory, numbers: Tensor, flat: Tensor) -> None:
+        assert adam is not None
+        rate, *weights = numbers.unbind()
+        adam.step(values, memory, flat, rate, weights)
 
-    def actor_gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
-        return update.actor_gradient(values, *rest)
-
-    def critic_step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
-        gradient, *results = update.critic_gradient(values, *rest)
-        update.critic_adam.step(values, memory, gradient, numbers)
+    def step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
+        flat, *results = differentiates(values, *rest)
+        apply(values, memory, numbers, flat)
         return tuple(results)
 
-    def actor_step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
-        gradient, *results = update.actor_gradient(values, *rest)
-        update.actor_adam.step(values, memory, gradient, numbers)
-        return tuple(results)
-
-    functions: list[Any] = [
-        *(critic_gradient, critic_apply, critic_step),
-        *(actor_gradient, actor_apply, actor_step),
-    ]
-    return {function.__name__: function for function in functions}
+    return {"gradient": gradient, "apply": apply, "step": step}

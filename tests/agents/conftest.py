@@ -75,7 +75,7 @@ def make_double(agent: Any) -> None:
     for method in agent.methods:
         method.double()
     for state in agent.policy.optimizer.state.values():
-        state |= {key: state[key].double() for key in ("exp_avg", "exp_avg_sq")}
+        state |= {key: value.double() for key, value in state.items() if value.ndim > 0}
     for name in ("values", "log_probs", "advantages", "returns"):
         buffer = agent.rollout_buffer
         setattr(buffer, name, getattr(buffer, name).astype(np.float64))

@@ -15,6 +15,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"lr": 1e-3},
     {"lr": 1e-4, "betas": (0.99, 0.99), "weight_decay": 1e-4},
     {"lr": 0.5, "betas": (0.0, 0.5), "eps": 1e-5},
+    {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True},
 ]
 
 

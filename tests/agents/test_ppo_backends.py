@@ -30,6 +30,10 @@ OPTIONS: list[dict[str, Any]] = [
     {"policy_kwargs": {"net_arch": [8, 8], "activation_fn": nn.Softplus}},
     {"policy_kwargs": {"optimizer_kwargs": {"weight_decay": 0.1, "betas": (0.9, 0.9)}}},
     {"policy_kwargs": {"share_features_extractor": False, "net_arch": [8]}},
+    {"policy_kwargs": {"optimizer_class": torch.optim.AdamW}},
+    {"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}},
+    {"policy_kwargs": {"optimizer_class": torch.optim.SGD}, "learning_rate": 0.05},
+    {"policy_kwargs": {"optimizer_class": torch.optim.RMSprop}, "target_kl": 3e-3},
 ]
 ACTIVATIONS = [nn.ELU, nn.GELU, nn.SiLU, nn.LeakyReLU, nn.Sigmoid]
 DTYPES = [torch.float32, torch.float64]
@@ -170,8 +174,6 @@ class Mine(stable_baselines3.common.policies.ActorCriticPolicy):
     ("own", "reason"),
     [
         ({"use_sde": True}, "state-dependent exploration"),
-        ({"policy_kwargs": {"optimizer_class": torch.optim.AdamW}}, "optimizer AdamW"),
-        ({"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}}, "Adam's option amsgrad"),
         ({"policy": Mine}, "policy Mine"),
         ({"policy": "MultiInputPolicy", "env": Named()}, "Dict observations"),
     ],

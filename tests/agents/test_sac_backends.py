@@ -133,6 +133,8 @@ SETTINGS: list[dict[str, Any]] = [
         }
     },
     {"layer_norm": "both"},
+    {"policy_kwargs": {"optimizer_class": torch.optim.SGD, "net_arch": [8]}},
+    {"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}, "methods": [Pull(), Shrink()]},
     {"methods": [Pull()]},
     {"methods": [Shrink()]},
     {"methods": [ContinualBackprop(replacement_rate=0.05, maturity=3), Pull()]},
@@ -328,8 +330,6 @@ class Named(gymnasium.ObservationWrapper[Any, Any, Any]):
     [
         (Plane(), {"use_sde": True}, "state-dependent exploration"),
         (Plane(), {"policy_kwargs": {"net_arch": []}}, "does not begin with a linear map"),
-        (Plane(), {"policy_kwargs": {"optimizer_class": torch.optim.SGD}}, "optimizer SGD"),
-        (Plane(), {"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}}, "amsgrad"),
         (Named(), {}, "Dict observations"),
     ],
 )
