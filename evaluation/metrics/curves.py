@@ -57,6 +57,7 @@ def segment_ends(
     segments: pd.DataFrame,
     last: int = 1,
     closing: float = 0.1,
+    slack: int = 0,
     strict: bool = False,
 ) -> pd.DataFrame:
     """Return how good each task was at the end of each segment: the matrix R[segment][task].
@@ -66,6 +67,7 @@ def segment_ends(
         segments: `segment`, `start` and `end`.
         last: how many evaluations to average over; where there are fewer, those that there are.
         closing: evaluations count if they were in this last share of the segment, in (0, 1].
+        slack: or in so many steps before its end, such as those of an iteration.
         strict: leave out what was measured exactly at an end.
 
     Returns:
@@ -81,7 +83,7 @@ def segment_ends(
     place = in_segments(curves, segments, strict)
     if len(segments):
         starts, ends = segments["start"].to_numpy(), segments["end"].to_numpy()
-        opens = ends - closing * (ends - starts)
+        opens = ends - np.maximum(closing * (ends - starts), slack)
         place = np.where(curves.index.to_numpy() >= opens[place], place, -1)
     return _by_segment(curves, place, segments, last)
 
