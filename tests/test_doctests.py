@@ -1,4 +1,4 @@
-"""Runs every example in every docstring of the library."""
+"""Runs every example in every docstring of the library, and those of the page on metrics."""
 
 import doctest
 import importlib
@@ -20,4 +20,11 @@ MODULES = sorted(
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module: str) -> None:
     result = doctest.testmod(importlib.import_module(module))
+    assert result.failed == 0
+
+
+def test_the_page_on_metrics_runs() -> None:
+    page = ROOT / "docs" / "metrics.md"
+    result = doctest.testfile(str(page), module_relative=False, encoding="utf-8")
+    assert result.attempted > 50
     assert result.failed == 0
