@@ -35,11 +35,11 @@ def new_rows(buffer: LeanReplayBuffer, first: int) -> dict[str, Any]:
     return {
         "first": first,
         "end": end,
-        "observations": _slots(buffer.observations, range(first, end)),
+        "observations": _slots(buffer.slots, range(first, end)),
         **{name: _slots(getattr(buffer, name), range(first, end)) for name in _COLUMNS},
         "ending_steps": steps + settled.start,
         "ending_envs": envs,
-        "endings": np.stack(endings) if endings else np.empty(shape, buffer.observations.dtype),
+        "endings": np.stack(endings) if endings else np.empty(shape, buffer.slots.dtype),
     }
 
 
@@ -53,7 +53,7 @@ def get_buffer_state(buffer: ReplayBuffer) -> dict[str, Any]:
         SettingsError: for a buffer of another kind than stable-baselines3's and ours.
     """
     if isinstance(buffer, LeanReplayBuffer):
-        newest = buffer.observations[buffer.n_added % len(buffer.observations)]
+        newest = buffer.slots[buffer.n_added % len(buffer.slots)]
         return {"n_added": buffer.n_added, "newest": newest.copy()}
     if type(buffer) not in _WHOLE:
         raise SettingsError(f"cannot keep the state of a {type(buffer).__name__}")
@@ -94,7 +94,7 @@ def _set_rows(
     for piece in rows:
         first = max(piece["first"], oldest)
         steps = range(first, piece["end"])
-        _fill(buffer.observations, steps, piece["observations"][first - piece["first"] :])
+        _fill(buffer.slots, steps, piece["observations"][first - piece["first"] :])
         for name in _COLUMNS:
             _fill(getattr(buffer, name), steps, piece[name][first - piece["first"] :])
         ended = zip(piece["ending_steps"], piece["ending_envs"], piece["endings"], strict=True)
@@ -103,7 +103,7 @@ def _set_rows(
                 row = int(step) % size
                 buffer.broken[row, env] = True
                 buffer._endings[row, int(env)] = np.array(observation)
-    buffer.observations[end % len(buffer.observations)] = state["newest"]
+    buffer.slots[end % len(buffer.slots)] = state["newest"]
     buffer.n_added, buffer.pos, buffer.full = end, end % size, end >= size
 
 

@@ -23,6 +23,7 @@ from ..host import MethodHost
 from ..layers import Part
 from ..method import Method
 from ..networks import NotPure
+from ..update_log import forget_update, read_update, show_update
 from .learner import PPOLearner
 from .parts import build_parts
 from .rollout import RolloutCollector
@@ -153,7 +154,9 @@ class PPO(MethodHost, stable_baselines3.PPO):
             for tag, value in self._diagnose().items():
                 self.logger.record(tag, value)
         if self._pending_log is not None:
+            entries = read_update(self.logger)
             super().dump_logs(self._pending_log)
+            show_update(self.logger, entries)
             self._pending_log = None
 
     def dump_logs(self, iteration: int = 0) -> None:
@@ -185,6 +188,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         Returns:
             False if the callback ended the rollout.
         """
+        forget_update(self.logger)
         if self._collector is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
         return self._collector.collect(env, callback, rollout_buffer, n_rollout_steps)

@@ -61,10 +61,11 @@ class LeanReplayBuffer(ReplayBuffer):
         """Steps added over the whole life; the newest is in row `(n_added - 1) % buffer_size`."""
         rows = (self.buffer_size, n_envs)
         # One row more than steps: the newest observation has no step of its own yet.
-        self.observations = np.zeros(
+        self.slots = np.zeros(
             (self.buffer_size + 1, n_envs, *self.obs_shape),
             self._maybe_cast_dtype(observation_space.dtype),
         )
+        """The observations; that of the first step of the life is in slot 0."""
         self.actions = np.zeros(
             (*rows, self.action_dim), self._maybe_cast_dtype(action_space.dtype)
         )
@@ -74,6 +75,21 @@ class LeanReplayBuffer(ReplayBuffer):
         self.broken = np.zeros(rows, np.bool_)
         """Where the next step does not begin where this one ended."""
         self._endings: dict[tuple[int, int], np.ndarray] = {}
+
+    # stable-baselines3's names for what this class keeps in another form.
+    @property
+    def observations(self) -> np.ndarray:  # type: ignore[override]
+        """Where each row's step began, of shape (buffer_size, n_envs, *observation): a copy."""
+        return self.slots[self._slots_of(np.arange(self.buffer_size))]
+
+    @property
+    def next_observations(self) -> np.ndarray:  # type: ignore[override]
+        """Where each row's step ended, of shape (buffer_size, n_envs, *observation): a copy."""
+        rows = self._slots_of(np.arange(self.buffer_size))
+        following = self.slots[(rows + 1) % len(self.slots)]
+        for (row, env), ending in self._endings.items():
+            following[row, env] = ending
+        return following
 
     def add(
         self,
@@ -95,21 +111,23 @@ class LeanReplayBuffer(ReplayBuffer):
             infos: may tell `TimeLimit.truncated`.
         """
         shape = (self.n_envs, *self.obs_shape)
-        begin = np.asarray(obs).reshape(shape).astype(self.observations.dtype)
-        slots = len(self.observations)
+        begin = np.asarray(obs).reshape(shape).astype(self.slots.dtype)
+        slots = len(self.slots)
         slot, row = self.n_added % slots, self.pos
         if self.n_added > 0:
-            self._keep_endings(self.observations[slot], begin, (row - 1) % self.buffer_size)
+            self._keep_endings(self.slots[slot], begin, (row - 1) % self.buffer_size)
         for env in np.flatnonzero(self.broken[row]).tolist():
             del self._endings[row, env]
         self.broken[row] = False
-        self.observations[slot] = begin
-        self.observations[(slot + 1) % slots] = np.asarray(next_obs).reshape(shape)
+        self.slots[slot] = begin
+        self.slots[(slot + 1) % slots] = np.asarray(next_obs).reshape(shape)
         self.actions[row] = np.asarray(action).reshape((self.n_envs, self.action_dim))
         self.rewards[row] = reward
         self.dones[row] = done
         if self.handle_timeout_termination:
-            self.timeouts[row] = [info.get("TimeLimit.truncated", False) for info in infos]
+            cut_off = [info.get("TimeLimit.truncated", False) for info in infos]
+            # Each may be an array of one element, as a row of another buffer's is.
+            self.timeouts[row] = np.reshape(cut_off, self.n_envs)
         self.n_added += 1
         self.pos = self.n_added % self.buffer_size
         self.full = self.n_added >= self.buffer_size
@@ -121,6 +139,12 @@ class LeanReplayBuffer(ReplayBuffer):
         self._endings.clear()
         self.broken[:] = False
 
+    def _slots_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return in which slots the observations lie at which the rows' steps began."""
+        # Rows from `pos` on are a whole round older than those before it.
+        age = (self.pos - 1 - rows) % self.buffer_size
+        return (self.n_added - 1 - age) % len(self.slots)
+
     def _keep_endings(self, end: np.ndarray, begin: np.ndarray, row: int) -> None:
         apart = (end != begin).reshape(self.n_envs, -1).any(axis=1)
         self.broken[row] = apart
@@ -131,16 +155,14 @@ class LeanReplayBuffer(ReplayBuffer):
         self, batch_inds: np.ndarray, env: VecNormalize | None = None
     ) -> ReplayBufferSamples:
         envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
-        # Rows from `pos` on are a whole round older than those before it.
-        age = (self.pos - 1 - batch_inds) % self.buffer_size
-        slots = (self.n_added - 1 - age) % len(self.observations)
-        following = self.observations[(slots + 1) % len(self.observations), envs]
+        slots = self._slots_of(batch_inds)
+        following = self.slots[(slots + 1) % len(self.slots), envs]
         for index in np.flatnonzero(self.broken[batch_inds, envs]).tolist():
             following[index] = self._endings[int(batch_inds[index]), int(envs[index])]
         terminal = self.dones[batch_inds, envs] & ~self.timeouts[batch_inds, envs]
         rewards = self.rewards[batch_inds, envs].reshape(-1, 1)
         data = (
-            self._normalize_obs(self.observations[slots, envs], env),
+            self._normalize_obs(self.slots[slots, envs], env),
             self.actions[batch_inds, envs],
             self._normalize_obs(following, env),
             terminal.astype(np.float32).reshape(-1, 1),

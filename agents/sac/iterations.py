@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ...wrappers.errors import SettingsError
 from ..replay.buffers import LeanReplayBuffer
 from ..replay.ratio import ReplayRatio
+from ..update_log import forget_update, read_update, show_update
 
 ITERATION_STEPS = 1000
 """Environment steps in an iteration: so that round numbers of steps end with one."""
@@ -97,6 +98,8 @@ class StepIterations(OffPolicyAlgorithm):
             self.iteration = 0
             self._begin_iteration(0, self._n_updates)
         self._log_interval = log_interval
+        if hasattr(self, "_logger"):
+            forget_update(self.logger)
         super().learn(
             total_timesteps,
             callback,
@@ -105,7 +108,9 @@ class StepIterations(OffPolicyAlgorithm):
             reset_num_timesteps,
             progress_bar,
         )
+        entries = read_update(self.logger)
         self._finish_iteration_if_due()
+        show_update(self.logger, entries)
         return self
 
     def collect_rollouts(

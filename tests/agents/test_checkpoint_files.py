@@ -303,7 +303,7 @@ def make_agent(world: str = "CartPole-v1", **settings: Any) -> PPO:
 
 def add(buffer: LeanReplayBuffer, generator: np.random.Generator) -> None:
     """Add a step that does not always begin where the one before ended."""
-    newest = buffer.observations[buffer.n_added % len(buffer.observations)]
+    newest = buffer.slots[buffer.n_added % len(buffer.slots)]
     ended = generator.random(2) < 0.3
     begin = np.where(ended[:, None], generator.normal(size=(2, 3)), newest)
     infos = [{"TimeLimit.truncated": bool(flag)} for flag in ended]

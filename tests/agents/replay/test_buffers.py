@@ -126,3 +126,40 @@ def test_arrays_of_half_cheetah_take_no_more_than_their_transitions() -> None:
     arrays = [value for value in vars(lean).values() if isinstance(value, np.ndarray)]
     # An observation, an action and a reward in float32, and three flags.
     assert sum(array.nbytes for array in arrays) < 1.01 * 10_000 * (4 * (17 + 6 + 1) + 3)
+
+
+@pytest.mark.parametrize("n_steps", [12, 33])
+def test_its_arrays_are_those_of_sb3(n_steps: int) -> None:
+    space = spaces.Box(-1, 1, (3,))
+    world, plain, lean = (
+        World(space, 2),
+        ReplayBuffer(40, space, ACTION, n_envs=2),
+        LeanReplayBuffer(40, space, ACTION, n_envs=2),
+    )
+    for _ in range(n_steps):
+        step = world.step()
+        plain.add(*step)
+        lean.add(*step)
+    kept = plain.size()
+    names = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts")
+    for name in names:
+        assert getattr(lean, name).shape == getattr(plain, name).shape, name
+        assert np.array_equal(getattr(lean, name)[:kept], getattr(plain, name)[:kept]), name
+
+
+def test_steps_of_another_buffer_can_be_added() -> None:
+    """Whose rows tell each time limit as an array of one element."""
+    space = spaces.Box(-1, 1, (3,))
+    world, plain = World(space, 1), ReplayBuffer(60, space, ACTION)
+    for _ in range(60):
+        plain.add(*world.step())
+    lean = LeanReplayBuffer(60, space, ACTION)
+    infos = [[{"TimeLimit.truncated": cut_off}] for cut_off in plain.timeouts]
+    steps = (plain.observations, plain.next_observations, plain.actions, plain.rewards)
+    lean.extend(*steps, plain.dones, infos)
+    assert lean.timeouts.any()
+    assert same_samples(plain, lean)
+    again = LeanReplayBuffer(60, space, ACTION)
+    steps = (lean.observations, lean.next_observations, lean.actions, lean.rewards)
+    again.extend(*steps, lean.dones, infos)
+    assert same_samples(plain, again)
