@@ -12,7 +12,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types and tests: what CI runs"
 	@echo "make slow    the long tests"
-	@echo "make bench   speed of the worlds on this machine, for an otherwise idle one"
+	@echo "make bench   speed of worlds and learners on this machine, for an otherwise idle one;"
+	@echo "             SBX=<a Python with sbx-rl> measures SBX too"
 	@echo "make clean   remove the virtual environment and build output, never runs/"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -47,6 +48,8 @@ slow: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python scripts/benchmark.py worlds --output runs/records/benchmark_worlds.jsonl
+	$(BIN)/python scripts/benchmark.py learner $(if $(SBX),--sbx-python $(SBX)) \
+		--output runs/records/benchmark_learner.jsonl
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

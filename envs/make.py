@@ -136,7 +136,7 @@ def make_vec_env(
     seed: int | None = None,
     backend: Backend = "auto",
     training: bool = True,
-    normalize: bool = False,
+    normalize: bool | Mapping[str, Any] = False,
     **settings: Any,
 ) -> VecEnv:
     """Make a stream's worlds for stable-baselines3.
@@ -147,8 +147,8 @@ def make_vec_env(
         seed: decides what the changes draw, and how the worlds' episodes begin.
         backend: what steps the worlds, see `everlearn.envs.backends`.
         training: False withholds labels that the learner gets in training only.
-        normalize: whether to scale observations and rewards, see `VectorNormalize`; the returns
-            that `info["episode"]` tells are unscaled in any case.
+        normalize: whether to scale observations and rewards, or settings of `VectorNormalize` to
+            do so by; the returns that `info["episode"]` tells are unscaled in any case.
         **settings: settings of the stream, by name.
 
     Returns:
@@ -163,7 +163,9 @@ def make_vec_env(
     from .vec_env import StreamVecEnv
 
     worlds = make_vector_env(stream, n_envs, backend, training=training, **settings)
-    return StreamVecEnv(VectorNormalize(worlds) if normalize else worlds, seed)
+    if normalize is not False:
+        worlds = VectorNormalize(worlds, **({} if normalize is True else normalize))
+    return StreamVecEnv(worlds, seed)
 
 
 def _labelled(stream: Stream, training: bool) -> bool:

@@ -13,8 +13,8 @@ from functools import partial
 
 from tyro.extras import subcommand_cli_from_dict
 
-from everlearn.training.benchmark_learner import BenchmarkLearner
-from everlearn.training.benchmark_worlds import BenchmarkWorlds
+from everlearn.training.benchmark.learner import BenchmarkLearner
+from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
 COMMANDS = {

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from everlearn.scripts.benchmark import COMMANDS, main
-from everlearn.training.benchmark_worlds import BenchmarkWorlds
+from everlearn.training.benchmark.worlds import BenchmarkWorlds
 
 
 def test_the_command_line_reaches_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

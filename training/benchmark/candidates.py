@@ -10,18 +10,18 @@ import envpool
 import gymnasium
 from gymnasium.vector import AsyncVectorEnv
 
-from ..envs import Stream, make_env
-from ..envs.backends import make_worlds
-from ..envs.envpool_worlds import EnvPoolWorlds
-from ..envs.native_mujoco import NativeMujocoWorlds
-from ..envs.vec_env import StreamVecEnv
-from ..wrappers.change import Change
-from ..wrappers.schedules import Periodic
-from ..wrappers.values import LogUniform
-from ..wrappers.vector_non_stationary import VectorNonStationary
+from ...envs import Stream, make_env
+from ...envs.backends import make_worlds
+from ...envs.envpool_worlds import EnvPoolWorlds
+from ...envs.native_mujoco import NativeMujocoWorlds
+from ...envs.vec_env import StreamVecEnv
+from ...wrappers.change import Change
+from ...wrappers.schedules import Periodic
+from ...wrappers.values import LogUniform
+from ...wrappers.vector_non_stationary import VectorNonStationary
 
 if TYPE_CHECKING:
-    from .benchmark_worlds import BenchmarkWorlds
+    from .worlds import BenchmarkWorlds
 
 BASIS = "envpool, bare"
 """The candidate that the others are compared with."""

@@ -11,11 +11,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers import vector as usual
 
-from ..wrappers.change import Change
-from ..wrappers.schedules import Periodic
-from ..wrappers.values import LogUniform
-from ..wrappers.vector_non_stationary import VectorNonStationary
-from ..wrappers.vector_normalize import VectorNormalize
+from ...wrappers.change import Change
+from ...wrappers.schedules import Periodic
+from ...wrappers.values import LogUniform
+from ...wrappers.vector_non_stationary import VectorNonStationary
+from ...wrappers.vector_normalize import VectorNormalize
 
 NOTHING = "no layer"
 """What the layers' cost is counted from."""
@@ -94,7 +94,7 @@ def layers(copies: int, change_every: int) -> dict[str, Callable[[], Any]]:
         copies: copies of the world.
         change_every: steps of the vector between changes.
     """
-    from ..envs.vec_env import StreamVecEnv
+    from ...envs.vec_env import StreamVecEnv
 
     change = Change("friction", LogUniform(0.5, 2.0), Periodic(change_every * copies))
 

@@ -1,29 +1,30 @@
-"""How fast PPO learns, by each back end and beside stable-baselines3.
+"""How fast PPO and SAC learn, by each back end and beside what others offer.
 
 Nothing heavy is imported here, so that the script can answer `--help` at once.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import os
+import shutil
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from ..wrappers.errors import SettingsError
-from .terminal import print_table
-
-if TYPE_CHECKING:
-    from .benchmark_rounds import Rounds
+from ...wrappers.errors import SettingsError
+from ..terminal import print_table
 
 ROLLOUT = 2048
 """Transitions in a rollout, over all copies."""
 
 SB3 = "stable-baselines3"
 """What the others are compared with."""
+
+SBX = "SBX"
+"""stable-baselines3's sibling on JAX, where it is asked for."""
+
+CLEANRL = "CleanRL's manner"
+"""One straightforward torch loop, see `everlearn.training.benchmark.cleanrl`."""
 
 COMPILED = "compiled"
 """What continual backprop is compared with."""
@@ -37,6 +38,7 @@ class Shape(NamedTuple):
     actions: int
     width: int
     batch_size: int
+    discrete: bool = False
 
     @property
     def operations(self) -> float:
@@ -51,32 +53,48 @@ class Shape(NamedTuple):
 SHAPES = (
     Shape("HalfCheetah, 2 x 64 tanh, minibatch 64", 17, 6, 64, 64),
     Shape("Ant, 2 x 64 tanh, minibatch 64", 105, 8, 64, 64),
+    Shape("CartPole, 2 x 64 tanh, minibatch 64", 4, 2, 64, 64, discrete=True),
     Shape("Ant, 2 x 256 relu, minibatch 128", 105, 8, 256, 128),
 )
+
+Part = Literal["update", "worlds", "sac"]
+"""What can be measured: PPO's update alone, PPO end to end, and SAC end to end."""
 
 
 @dataclass(frozen=True)
 class BenchmarkLearner:
-    """Measure PPO's update and PPO end to end, each on one thread.
+    """Measure PPO's update, and PPO and SAC end to end.
 
-    All candidates take turns in one process, and rounds in which the machine was disturbed are
-    left out. The back ends must agree on the gradients first.
+    All candidates take turns on the same cores, and rounds in which the machine was disturbed are
+    left out. The back ends must agree on the parameters first.
     """
 
-    rounds: int = 7
+    rounds: int = 5
     """Undisturbed rounds to take medians of."""
 
-    most_rounds: int = 30
+    most_rounds: int = 15
     """Rounds after which to give up waiting for undisturbed ones."""
+
+    parts: tuple[Part, ...] = get_args(Part)
+    """What to measure: PPO's update alone, PPO end to end, SAC end to end."""
 
     n_epochs: int = 10
     """Passes over a rollout of 2048 transitions."""
 
-    worlds: tuple[str, ...] = ("HalfCheetah-v5",)
-    """Gymnasium's ids of MuJoCo worlds to learn in, end to end."""
+    worlds: tuple[str, ...] = ("HalfCheetah-v5", "Ant-v5", "CartPole-v1")
+    """Gymnasium's ids of worlds for PPO to learn in, end to end."""
 
     copies: int = 8
-    """Copies of a world."""
+    """Copies of a world for PPO."""
+
+    replay_ratios: tuple[int, ...] = (1, 4, 8)
+    """SAC's gradient steps for each step of the world."""
+
+    sac_threads: tuple[int, ...] = (1, 2)
+    """Threads for SAC, each on a core of its own; PPO has one."""
+
+    sbx_python: str | None = None
+    """A Python that has sbx-rl; without it SBX is left out."""
 
     output: Path | None = None
     """Where to write the record as JSON lines; by default it is printed only."""
@@ -85,12 +103,23 @@ class BenchmarkLearner:
         """Measure and print.
 
         Raises:
-            SettingsError: for a number out of range.
+            SettingsError: for a number out of range, an unknown world, or a Python that there is
+                not.
         """
-        for name in ("rounds", "most_rounds", "n_epochs", "copies"):
-            if getattr(self, name) < 1:
+        for name in ("rounds", "most_rounds", "n_epochs", "copies", "replay_ratios", "sac_threads"):
+            value = getattr(self, name)
+            if min(value if isinstance(value, tuple) else (value,), default=1) < 1:
                 flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 1 or more, not {getattr(self, name)}")
+                raise SettingsError(f"--{flag} must be 1 or more, not {value}")
+        if self.sbx_python is not None and shutil.which(self.sbx_python) is None:
+            raise SettingsError(f"--sbx-python must be a program, not {self.sbx_python}")
+        import gymnasium
+
+        from ...wrappers.errors import unknown
+
+        for world in self.worlds:
+            if world not in gymnasium.registry:
+                raise unknown("world", world, gymnasium.registry)
         benchmark_learner(self)
 
 
@@ -103,18 +132,26 @@ def benchmark_learner(settings: BenchmarkLearner) -> list[dict[str, Any]]:
     Returns:
         The record's rows.
     """
-    import torch
+    from .learner_rows import sac_rows, update_rows, world_rows
+    from .rounds import write_record
 
-    from .benchmark_rounds import write_record
-
-    torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
-    for shape in SHAPES:
-        print(f"\nPPO's update: {shape.name}, {settings.n_epochs} epochs of {ROLLOUT}")
-        rows += _show(_update_rows(shape, settings))
-    for world in settings.worlds:
+    # Most threads first: a thread stays on the cores on which it was born.
+    for threads in sorted(settings.sac_threads if "sac" in settings.parts else (), reverse=True):
+        if not hold_cores(threads):
+            print(f"\nSAC with {threads} threads is left out: there are fewer cores")
+            continue
+        print(f"\nSAC: 2 x 256 relu, batch 256, {threads} threads on as many cores")
+        for told in sac_rows(threads, settings):
+            rows += _show(told)
+    hold_cores(1)
+    if "update" in settings.parts:
+        for shape in SHAPES:
+            print(f"\nPPO's update: {shape.name}, {settings.n_epochs} epochs of {ROLLOUT}")
+            rows += _show(update_rows(shape, settings))
+    for world in settings.worlds if "worlds" in settings.parts else ():
         print(f"\nPPO end to end: {world}, {settings.copies} copies, 2 x 64 tanh, minibatch 64")
-        rows += _show(_world_rows(world, settings))
+        rows += _show(world_rows(world, settings))
     if settings.output is not None:
         head = {"benchmark": "learner", "settings": {**asdict(settings), "output": None}}
         write_record(settings.output, head, rows)
@@ -122,88 +159,34 @@ def benchmark_learner(settings: BenchmarkLearner) -> list[dict[str, Any]]:
     return rows
 
 
-def _update_rows(shape: Shape, settings: BenchmarkLearner) -> list[dict[str, Any]]:
-    from .benchmark_ppo import agreement, update_candidates
+def hold_cores(threads: int) -> bool:
+    """Let this thread, those it starts from now on and their programs use so many cores.
 
-    agents = update_candidates(shape, settings.n_epochs)
-    errors = {name: agreement(agents[SB3], agent) for name, agent in agents.items()}
-    rounds = _measure({name: agent.train for name, agent in agents.items()}, settings)
-    n_steps = settings.n_epochs * ROLLOUT / shape.batch_size
-    operations = shape.operations * settings.n_epochs * ROLLOUT
+    Args:
+        threads: how many; torch gets as many threads.
 
-    def figures(name: str) -> dict[str, Any]:
-        return {
-            "measured": "update",
-            "shape": shape.name,
-            "candidate": name,
-            "microseconds_a_minibatch": rounds.median(lambda took: took[name].wall / n_steps * 1e6),
-            "ratio_to_sb3": rounds.median(lambda took: took[SB3].wall / took[name].wall),
-            "cpu_ratio_to_sb3": rounds.median(lambda took: took[SB3].cpu / took[name].cpu),
-            "cost_over_compiled": rounds.median(
-                lambda took: took[name].cpu / took[COMPILED].cpu - 1
-            ),
-            "gflops": rounds.median(lambda took: operations / took[name].wall / 1e9),
-            "error_of_parameters": errors[name],
-            **_told_of(rounds),
-        }
-
-    return [figures(name) for name in agents]
-
-
-def _world_rows(world: str, settings: BenchmarkLearner) -> list[dict[str, Any]]:
-    from .benchmark_ppo import world_candidates
-
-    with ExitStack() as stack:
-        agents = world_candidates(world, settings.copies, settings.n_epochs, stack)
-        runs = {
-            name: partial(agent.learn, ROLLOUT, reset_num_timesteps=False)
-            for name, agent in agents.items()
-        }
-        rounds = _measure(runs, settings)
-
-    def figures(name: str) -> dict[str, Any]:
-        return {
-            "measured": "end to end",
-            "world": world,
-            "candidate": name,
-            "steps_per_second": rounds.median(lambda took: ROLLOUT / took[name].wall),
-            "ratio_to_sb3": rounds.median(lambda took: took[SB3].wall / took[name].wall),
-            "cpu_ratio_to_sb3": rounds.median(lambda took: took[SB3].cpu / took[name].cpu),
-            **_told_of(rounds),
-        }
-
-    return [figures(name) for name in agents]
-
-
-def _measure(runs: Mapping[str, Callable[[], Any]], settings: BenchmarkLearner) -> Rounds:
-    from .benchmark_rounds import run_rounds
-
-    return run_rounds(runs, settings.rounds, settings.most_rounds, _speed)
-
-
-def _speed(seconds: float = 0.1, size: int = 256) -> float:
-    """Measure products of matrices on this thread, in billions of operations a second."""
+    Returns:
+        False if there are fewer cores, and nothing was done.
+    """
     import torch
 
-    matrix = torch.ones(size, size)
-    started = time.perf_counter()
-    count = 0
-    while time.perf_counter() < started + seconds:
-        torch.mm(matrix, matrix)
-        count += 1
-    return count * 2 * size**3 / (time.perf_counter() - started) / 1e9
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(_CORES or os.sched_getaffinity(0))
+        _CORES.update(cores)
+        if len(cores) < threads:
+            return False
+        os.sched_setaffinity(0, cores[-threads:])
+    torch.set_num_threads(threads)
+    return True
 
 
-def _told_of(rounds: Rounds) -> dict[str, Any]:
-    return {
-        "rounds": len(rounds.accepted()),
-        "rejected": len(rounds.rejected()),
-        "machine_gflops": rounds.machine(),
-    }
+_CORES: set[int] = set()
+"""What this process might use at first."""
 
 
 def _show(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    columns = [name for name in rows[0] if name not in ("measured", "shape", "world")]
+    left_out = ("measured", "shape", "world", "threads")
+    columns = [name for name in rows[0] if name not in left_out]
     cells = [[_written(row[name]) for name in columns] for row in rows]
     print_table([name.replace("_", " ") for name in columns], cells)
     if not rows[0]["rounds"]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -15,10 +17,12 @@ from stable_baselines3.common.logger import Logger, configure
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 from torch import nn
 
-from ..agents import PPO, ContinualBackprop
-from ..envs import make_vec_env as make_stream_vec_env
-from ..envs.stream import Stream
-from .benchmark_learner import COMPILED, ROLLOUT, SB3, Shape
+from ...agents import PPO, ContinualBackprop
+from ...envs import make_vec_env as make_stream_vec_env
+from ...envs.stream import Stream
+from .cleanrl import StraightPPO
+from .learner import CLEANRL, COMPILED, ROLLOUT, SB3, SBX, Shape
+from .sbx import SBXProcess, Timed
 
 CBP = "compiled, continual backprop"
 """Continual backprop as published, but that units mature early, so that some are replaced."""
@@ -98,29 +102,29 @@ def agreement(reference: Any, agent: Any) -> float | None:
     return error
 
 
-def world_candidates(world: str, copies: int, n_epochs: int, stack: ExitStack) -> dict[str, Any]:
+def world_candidates(
+    world: str, copies: int, n_epochs: int, sbx: SBXProcess | None, stack: ExitStack
+) -> dict[str, Callable[[int], dict[str, float]]]:
     """Make agents that learn in a world, with normalised observations and all logging.
 
     Args:
         world: gymnasium's id.
         copies: copies of the world.
         n_epochs: passes over each rollout.
+        sbx: the process of SBX, if it is to be measured too.
         stack: closes what was made.
+
+    Returns:
+        By name, what lets each learn for some environment steps; see `Timed.turn`.
     """
-    settings: dict[str, Any] = {
-        "n_steps": ROLLOUT // copies,
-        "batch_size": 64,
-        "n_epochs": n_epochs,
-        "seed": 0,
-        "device": "cpu",
-        "policy_kwargs": {"net_arch": [64, 64]},
-    }
+    own: dict[str, Any] = {"n_steps": ROLLOUT // copies, "batch_size": 64, "n_epochs": n_epochs}
+    settings = {**own, "seed": 0, "device": "cpu", "policy_kwargs": {"net_arch": [64, 64]}}
 
     def theirs() -> VecEnv:
         return VecNormalize(make_vec_env(world, copies, seed=0), norm_reward=False)
 
     still = Stream(world, (world,))
-    ours = make_stream_vec_env(still, copies, seed=0, normalize=True)
+    ours = make_stream_vec_env(still, copies, seed=0, normalize={"rewards": False})
     agents: dict[str, Any] = {
         SB3: stable_baselines3.PPO("MlpPolicy", theirs(), **settings),
         "eager, their worlds": PPO("MlpPolicy", theirs(), backend="eager", **settings),
@@ -129,10 +133,24 @@ def world_candidates(world: str, copies: int, n_epochs: int, stack: ExitStack) -
     }
     for agent in agents.values():
         stack.callback(agent.get_env().close)
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        agent.set_logger(configure(folder, ["tensorboard", "csv"]))
+        agent.set_logger(configure(_folder(stack), ["tensorboard", "csv"]))
         stack.callback(agent.logger.close)
-    return agents
+    straight = StraightPPO(world, copies, ROLLOUT, n_epochs, 64, _folder(stack))
+    stack.callback(straight.env.close)
+    stack.callback(straight.writer.close)
+    agents[CLEANRL] = straight
+    turns: dict[str, Callable[[int], dict[str, float]]] = {
+        name: Timed(agent).turn for name, agent in agents.items()
+    }
+    if sbx is not None:
+        name = f"ppo {world}"
+        sbx.make(name, agent="PPO", world=world, copies=copies, normalize=True, own=own)
+        turns[SBX] = partial(sbx.turn, name)
+    return turns
+
+
+def _folder(stack: ExitStack) -> str:
+    return stack.enter_context(tempfile.TemporaryDirectory())
 
 
 def _fill(buffer: Any) -> None:
@@ -142,23 +160,32 @@ def _fill(buffer: Any) -> None:
     for name in _BUFFER_FIELDS:
         shape = buffer.swap_and_flatten(getattr(buffer, name)).shape
         setattr(buffer, name, generator.normal(size=shape).astype(np.float32))
-    constant = 0.5 * np.log(2 * np.pi) * buffer.action_dim
-    squares = np.square(buffer.actions).sum(axis=1, keepdims=True)
-    buffer.log_probs = (-0.5 * squares - constant).astype(np.float32)
+    if isinstance(buffer.action_space, gymnasium.spaces.Discrete):
+        n_actions = int(buffer.action_space.n)
+        buffer.actions = generator.integers(n_actions, size=buffer.actions.shape)
+        buffer.log_probs = np.full_like(buffer.values, -np.log(n_actions))
+    else:
+        constant = 0.5 * np.log(2 * np.pi) * buffer.action_dim
+        squares = np.square(buffer.actions).sum(axis=1, keepdims=True)
+        buffer.log_probs = (-0.5 * squares - constant).astype(np.float32)
     buffer.values *= 0.1
     buffer.returns = buffer.values + buffer.advantages
     buffer.full = buffer.generator_ready = True
 
 
-class _Still(gymnasium.Env[np.ndarray, np.ndarray]):
+class _Still(gymnasium.Env[np.ndarray, Any]):
     """A world of given sizes in which nothing happens."""
 
     def __init__(self, shape: Shape) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (shape.inputs,))
-        self.action_space = gymnasium.spaces.Box(-1, 1, (shape.actions,))
+        self.action_space = (
+            gymnasium.spaces.Discrete(shape.actions)
+            if shape.discrete
+            else gymnasium.spaces.Box(-1, 1, (shape.actions,))
+        )
 
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
         return self.observation_space.sample(), {}
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         return self.observation_space.sample(), 0.0, False, False, {}

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from . import run
+from .. import run
 
 TOLERANCE = 0.1
 """A round counts if the machine was never slower than its best by more than this share."""
@@ -28,10 +28,14 @@ class Reading(NamedTuple):
     Attributes:
         wall: seconds by the clock.
         cpu: seconds of processors, in all threads and child processes.
+        world: seconds of `wall` in which worlds were stepped, where a candidate tells them.
+        update: seconds of `wall` in which networks were updated, where a candidate tells them.
     """
 
     wall: float
     cpu: float
+    world: float = 0.0
+    update: float = 0.0
 
 
 class Round(NamedTuple):
@@ -39,11 +43,11 @@ class Round(NamedTuple):
 
     Attributes:
         machine: billions of floating-point operations a second in products of matrices, before
-            and after the candidates.
+            each candidate and after the last.
         readings: by candidate.
     """
 
-    machine: tuple[float, float]
+    machine: tuple[float, ...]
     readings: dict[str, Reading]
 
 
@@ -92,7 +96,7 @@ class Rounds:
 
 
 def run_rounds(
-    candidates: Mapping[str, Callable[[], None]],
+    candidates: Mapping[str, Callable[[], Any]],
     wanted: int,
     most: int,
     speed: Callable[[], float],
@@ -105,7 +109,7 @@ def run_rounds(
     none always follows the same one. A round waits a moment while the machine is disturbed.
 
     Args:
-        candidates: what to time, by name.
+        candidates: what to time, by name; one that returns a `Reading` is believed.
         wanted: accepted rounds after which to stop.
         most: rounds after which to stop in any case.
         speed: measures how fast the machine is.
@@ -117,11 +121,14 @@ def run_rounds(
     for name in names:
         candidates[name]()
     while len(rounds.accepted()) < wanted and len(rounds.all) < most:
-        before = _calm(speed, rounds, waits)
-        readings = {name: _time(candidates[name]) for name in names}
-        rounds.all.append(Round((before, speed()), readings))
+        machine = [_calm(speed, rounds, waits)]
+        readings = {}
+        for name in names:
+            readings[name] = _time(candidates[name])
+            machine.append(speed())
+        rounds.all.append(Round(tuple(machine), readings))
         names.reverse()
-        rates = " and ".join(f"{rate:.0f}" for rate in rounds.all[-1].machine)
+        rates = f"{min(machine):.0f} to {max(machine):.0f}"
         tell(f"round {len(rounds.all)}: machine at {rates} GFLOP/s, {verdict(rounds)}")
     return rounds
 
@@ -188,9 +195,11 @@ def write_record(file: Path, head: Mapping[str, Any], rows: Sequence[Mapping[str
     run.write_atomically(file, "\n".join(lines) + "\n")
 
 
-def _time(candidate: Callable[[], None]) -> Reading:
+def _time(candidate: Callable[[], Any]) -> Reading:
     cpu, started = _cpu_seconds(), time.perf_counter()
-    candidate()
+    told = candidate()
+    if isinstance(told, Reading):
+        return told
     return Reading(time.perf_counter() - started, _cpu_seconds() - cpu)
 
 

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..wrappers.errors import SettingsError
-from .terminal import print_table
+from ...wrappers.errors import SettingsError
+from ..terminal import print_table
 
 if TYPE_CHECKING:
-    from .benchmark_rounds import Rounds
+    from .rounds import Rounds
 
 _LAYER_STEPS = 2_000
 _DRAWN = 256
@@ -69,8 +69,8 @@ class BenchmarkWorlds:
             if getattr(self, name) < 1:
                 flag = name.replace("_", "-")
                 raise SettingsError(f"--{flag} must be 1 or more, not {getattr(self, name)}")
-        from ..envs.native_mujoco import native_worlds
-        from ..wrappers.errors import unknown
+        from ...envs.native_mujoco import native_worlds
+        from ...wrappers.errors import unknown
 
         for world in self.worlds:
             if world not in native_worlds():
@@ -87,9 +87,9 @@ def benchmark_worlds(settings: BenchmarkWorlds) -> list[dict[str, Any]]:
     Returns:
         The record's rows.
     """
-    from .benchmark_candidates import candidates_of
-    from .benchmark_layer import layers
-    from .benchmark_rounds import write_record
+    from .candidates import candidates_of
+    from .layer import layers
+    from .rounds import write_record
 
     rows: list[dict[str, Any]] = []
     for world in settings.worlds:
@@ -110,7 +110,7 @@ def benchmark_worlds(settings: BenchmarkWorlds) -> list[dict[str, Any]]:
 def _chosen(
     makers: dict[str, Callable[[], Any]], only: tuple[str, ...]
 ) -> dict[str, Callable[[], Any]]:
-    from .benchmark_candidates import BASIS
+    from .candidates import BASIS
 
     return {
         name: make
@@ -123,7 +123,7 @@ def _measure(
     settings: BenchmarkWorlds, makers: Mapping[str, Callable[[], Any]], steps: int
 ) -> Rounds:
     """Make all worlds, and time them in turn."""
-    from .benchmark_rounds import machine_speed, run_rounds
+    from .rounds import machine_speed, run_rounds
 
     with ExitStack() as stack:
         stack.enter_context(_without_repeated_warnings())
@@ -167,7 +167,7 @@ def _step(env: Any, actions: list[Any], steps: int) -> None:
 
 
 def _world_rows(world: str, rounds: Rounds, settings: BenchmarkWorlds) -> list[dict[str, Any]]:
-    from .benchmark_candidates import BASIS
+    from .candidates import BASIS
 
     steps = settings.steps * settings.copies
 
@@ -185,7 +185,7 @@ def _world_rows(world: str, rounds: Rounds, settings: BenchmarkWorlds) -> list[d
 
 
 def _layer_rows(rounds: Rounds) -> list[dict[str, Any]]:
-    from .benchmark_layer import NOTHING
+    from .layer import NOTHING
 
     def figures(name: str) -> dict[str, Any]:
         cost = rounds.median(lambda took: took[name].wall - took[NOTHING].wall)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from everlearn.training.benchmark_layer import NullWorlds, layers
+from everlearn.training.benchmark.layer import NullWorlds, layers
 
 
 @pytest.mark.parametrize("name", layers(4, 100))

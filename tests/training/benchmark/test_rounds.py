@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from everlearn.training import benchmark_rounds
-from everlearn.training.benchmark_rounds import Reading, Rounds, machine_speed, run_rounds
+from everlearn.training.benchmark import rounds as benchmark_rounds
+from everlearn.training.benchmark.rounds import Reading, Rounds, machine_speed, run_rounds
 
 
 def speeds(*rates: float) -> Callable[[], float]:
@@ -27,20 +27,26 @@ def turns(*rates: float, wanted: int = 2, most: int = 10) -> tuple[Rounds, list[
 
 
 def test_candidates_take_turns_forward_and_backward() -> None:
-    rounds, calls = turns(100, 100, 100, 100)
+    rounds, calls = turns(*[100] * 6)
     assert "".join(calls) == "ab" + "ab" + "ba"
     assert len(rounds.accepted()) == 2
 
 
 def test_rounds_of_a_disturbed_machine_are_left_out() -> None:
-    rounds, _ = turns(100, 95, 100, 60, 50, 100, 91, 99)
-    assert [one.machine for one in rounds.accepted()] == [(100, 95), (91, 99)]
-    assert [one.machine for one in rounds.rejected()] == [(100, 60), (50, 100)]
+    rounds, _ = turns(100, 99, 95, 100, 60, 100, 50, 100, 100, 91, 92, 99)
+    assert [one.machine for one in rounds.accepted()] == [(100, 99, 95), (91, 92, 99)]
+    assert [one.machine for one in rounds.rejected()] == [(100, 60, 100), (50, 100, 100)]
 
 
 def test_a_faster_round_shows_that_earlier_ones_were_disturbed() -> None:
-    rounds, _ = turns(50, 50, 100, 100, 100, 100)
-    assert [one.machine for one in rounds.accepted()] == [(100, 100), (100, 100)]
+    rounds, _ = turns(*[50] * 3, *[100] * 6)
+    assert [one.machine for one in rounds.accepted()] == [(100,) * 3] * 2
+
+
+def test_candidates_may_bring_their_own_readings() -> None:
+    told = Reading(1.0, 2.0, 0.25, 0.5)
+    rounds = run_rounds({"a": lambda: told}, 1, 1, speeds(1, 1), 0, lambda _: None)
+    assert rounds.all[0].readings == {"a": told}
 
 
 def test_a_round_waits_for_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +59,7 @@ def test_a_round_waits_for_a_quiet_machine(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_there_is_an_end_without_a_quiet_machine() -> None:
-    rounds, _ = turns(*[100, 50] * 3, most=3)
+    rounds, _ = turns(*[100, 50, 100] * 3, most=3)
     assert len(rounds.all) == 3
     assert rounds.accepted() == []
     assert rounds.median(lambda took: took["a"].wall * 0 + 4) == 4
@@ -81,7 +87,7 @@ def test_the_record_names_no_machine(tmp_path: Path) -> None:
     file = tmp_path / "records" / "a.jsonl"
     benchmark_rounds.write_record(file, {"benchmark": "a"}, [{"x": Reading(1.0, 2.0)._asdict()}])
     head, row = (json.loads(line) for line in file.read_text().splitlines())
-    assert row == {"x": {"wall": 1.0, "cpu": 2.0}}
+    assert row == {"x": {"wall": 1.0, "cpu": 2.0, "world": 0.0, "update": 0.0}}
     assert head["benchmark"] == "a"
     assert set(head["machine"]) == {"system", "processor", "cores", "load"}
     assert head["packages"]["envpool"]

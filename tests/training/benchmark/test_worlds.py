@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from everlearn.training import benchmark_rounds
-from everlearn.training.benchmark_candidates import BASIS, candidates_of
-from everlearn.training.benchmark_layer import NOTHING, layers
-from everlearn.training.benchmark_worlds import BenchmarkWorlds, benchmark_worlds
+from everlearn.training.benchmark import rounds as benchmark_rounds
+from everlearn.training.benchmark.candidates import BASIS, candidates_of
+from everlearn.training.benchmark.layer import NOTHING, layers
+from everlearn.training.benchmark.worlds import BenchmarkWorlds, benchmark_worlds
 
 
 def tiny(output: Path | None = None) -> BenchmarkWorlds:
