@@ -6,7 +6,8 @@ import io
 import pathlib
 import secrets
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
-from .layers import Part, capture_features
+from .layers import Part, capture_batch, capture_features
 from .method import Method
 from .optimizer import make_optimizer
 from .registry import describe_method, rebuild_method
@@ -91,6 +92,7 @@ class MethodHost(BaseAlgorithm):
             if self.methods:
                 raise
             self.parts = ()
+        self._lend_fresh_weights()
         self._attach_methods()
         self._connect_methods()
 
@@ -105,10 +107,40 @@ class MethodHost(BaseAlgorithm):
             nn.ModuleList(self.methods).load_state_dict(self.method_state)
             self.method_state = {}
 
+    def _lend_fresh_weights(self) -> None:
+        """Let each part tell what its parameters would be if the agent began anew."""
+        names = {id(parameter): name for name, parameter in self.policy.named_parameters()}
+        # The parts of one agent ask one after the other.
+        begin = lru_cache(maxsize=2)(self._begin_policy)
+
+        def lend(part: Part) -> Callable[[int], Sequence[Tensor]]:
+            def draw(seed: int) -> list[Tensor]:
+                fresh = dict(begin(seed).named_parameters())
+                return [fresh[names[id(p)]].detach().to(p) for p in part.parameters]
+
+            return draw
+
+        for part in self.parts:
+            part.fresh = lend(part)
+
+    def _begin_policy(self, seed: int) -> nn.Module:
+        """Build the policy once more, by its own law, without a trace in torch's generators."""
+        settings = {"use_sde": self.use_sde, **self.policy_kwargs}
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            policy = self.policy_class(
+                self.observation_space, self.action_space, self.lr_schedule, **settings
+            )
+            for spec in self.method_specs:
+                rebuild_method(spec).network(policy)
+        return policy
+
     def _connect_methods(self) -> None:
         """See to it that the methods are called; by default through hooks."""
         if not self.methods:
             return
+        for part in self.parts:
+            capture_batch(part)
         if any(method.needs_features for method in self.methods):
             for part in self.parts:
                 for layer in part.hidden:
@@ -158,6 +190,7 @@ class MethodHost(BaseAlgorithm):
             self.logger.record("train/penalty", torch.stack(self._penalties).mean().item())
             self._penalties.clear()
         for method in self.methods:
+            method.env_steps = self.num_timesteps
             for tag, value in method.after_iteration().items():
                 self.logger.record(tag, value)
 

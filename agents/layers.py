@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
@@ -90,6 +90,19 @@ class Part:
     observed: bool = False
     """Whether the update itself calls the methods' `observe`."""
 
+    target: tuple[nn.Parameter, ...] = ()
+    """The parameters of its target network, in the order of `parameters`; none without one."""
+
+    batch: Tensor | Callable[[], Tensor | None] | None = None
+    """What it read of the last training batch, of shape (batch, inputs), or what returns that:
+    `recall` asks for it, so that steps at which nobody does cost nothing."""
+
+    fresh: Callable[[int], Sequence[Tensor]] | None = None
+    """Draws, from a seed, what `parameters` would be if the network began anew."""
+
+    renew_temperature: Callable[[], None] | None = None
+    """Sets an actor's entropy temperature, and its optimizer, back to the beginning."""
+
     def units(self) -> list[Units]:
         """Return the hidden layers as observers see them.
 
@@ -104,19 +117,37 @@ class Part:
             units.append(Units(layer.features, weights, layer.incoming.weight))
         return units
 
+    def recall(self) -> Tensor:
+        """Return what the network read of the last training batch.
+
+        Returns:
+            Of shape (batch, inputs), without gradient; what a features extractor made of the
+            observations, where there is one.
+
+        Raises:
+            RuntimeError: there was no training batch.
+        """
+        batch = self.batch() if callable(self.batch) else self.batch
+        if batch is None:
+            raise RuntimeError(f"no training batch of the {self.name} was kept")
+        return batch
+
     def reset_optimizer(self, parameter: Tensor, index: Any) -> None:
         """Let the optimizer forget what it knows of some elements of a parameter.
 
         An optimizer with a method `reset(parameter, index)` does it itself, as `Adam` of this
-        package does. In others the elements of each state tensor of the parameter's shape are
-        set to 0; a step count they share with other elements is kept.
+        package does. Others forget a whole parameter; of a part of it, the elements of each state
+        tensor of the parameter's shape are set to 0, and a step count shared with others is kept.
 
         Args:
             parameter: one of the optimizer's parameters.
-            index: which elements, as in `parameter[index]`.
+            index: which elements, as in `parameter[index]`; `...` for all.
         """
         if isinstance(self.optimizer, _Resettable):
             self.optimizer.reset(parameter, index)
+            return
+        if index is ...:
+            self.optimizer.state.pop(parameter, None)
             return
         for value in self.optimizer.state.get(parameter, {}).values():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
@@ -157,6 +188,33 @@ def hidden_layers(body: nn.Module, output: Sequence[nn.Linear]) -> tuple[HiddenL
     return tuple(reversed(layers))
 
 
+@torch.no_grad()
+def compute_features(layers: Sequence[HiddenLayer], inputs: Tensor) -> list[Tensor]:
+    """Return hidden units' outputs with the weights as they are now, each of shape (batch, width).
+
+    Modules that behave otherwise in training, such as dropout, do what they do in evaluation.
+
+    Args:
+        layers: all hidden layers of a network, from the input to the output.
+        inputs: what the first one reads, of shape (batch, inputs).
+
+    Example:
+        >>> body = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 4), nn.ReLU())
+        >>> layers = hidden_layers(body, [nn.Linear(4, 1)])
+        >>> [tuple(units.shape) for units in compute_features(layers, torch.ones(5, 3))]
+        [(5, 8), (5, 4)]
+    """
+    features: list[Tensor] = []
+    for layer in layers:
+        after = () if layer.activation is layer.incoming else (layer.activation,)
+        for module in (layer.incoming, *layer.between, *after):
+            training = module.training
+            inputs = module.eval()(inputs)
+            module.train(training)
+        features.append(inputs)
+    return features
+
+
 def capture_features(layer: HiddenLayer) -> RemovableHandle:
     """Keep `layer.features` up to date with each training batch.
 
@@ -170,13 +228,36 @@ def capture_features(layer: HiddenLayer) -> RemovableHandle:
         The handle that ends it.
     """
 
-    def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if module.training and torch.is_grad_enabled():
-            layer.features = inputs[0].detach()
+    def keep(features: Tensor) -> None:
+        layer.features = features
 
     # What reads the units sees them as they are used, whatever comes after the activation, and
     # even where one activation module serves several layers.
-    return layer.outgoing[0].register_forward_pre_hook(keep)
+    return _capture(layer.outgoing[0], keep)
+
+
+def capture_batch(part: Part) -> RemovableHandle:
+    """Keep `part.batch` up to date with each training batch.
+
+    Args:
+        part: the network to watch.
+
+    Returns:
+        The handle that ends it.
+    """
+
+    def keep(inputs: Tensor) -> None:
+        part.batch = inputs
+
+    return _capture(part.hidden[0].incoming if part.hidden else part.output[0], keep)
+
+
+def _capture(reader: nn.Linear, keep: Callable[[Tensor], None]) -> RemovableHandle:
+    def look(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if module.training and torch.is_grad_enabled():
+            keep(inputs[0].detach())
+
+    return reader.register_forward_pre_hook(look)
 
 
 def _flatten(module: nn.Module) -> Iterator[nn.Module]:

@@ -51,11 +51,15 @@ class Method(nn.Module):
     generator: torch.Generator | None
     """The source of all its randomness; None unless `attach` makes one."""
 
+    env_steps: int
+    """The agent's `num_timesteps` at the end of the last iteration."""
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Method:
         """Make the module ready for the fields that a dataclass assigns first of all."""
         method = super().__new__(cls)
         nn.Module.__init__(method)
         method.generator = None
+        method.env_steps = 0
         return method
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

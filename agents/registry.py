@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 METHODS = {
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
+    "redo": ".plasticity.redo:ReDo",
+    "resets": ".plasticity.resets:Resets",
+    "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",
 }
 """Where each method's class is; a new method is one more line."""
 

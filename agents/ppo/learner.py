@@ -59,8 +59,9 @@ class PPOLearner:
         self._observers = tuple(_overriding("observe", methods))
         self._watches = any(m.needs_features and m not in self._observers for m in methods)
         self._exposes = any(method.needs_gradients for method in methods)
+        self._rows: Tensor | None = None
         for part in parts:
-            part.observed = True
+            part.observed, part.batch = True, self._last_observations
         self._update: Update | None = None
         self._functions = SimpleNamespace()
 
@@ -170,8 +171,14 @@ class PPOLearner:
                 self._update.clip(flat.gradient, scales)  # type: ignore[union-attr]
                 flat.optimizer.step()
                 functions.observe(flat.values, features)
+        self._rows = rows
         self._act(features)
         return statistics, True
+
+    def _last_observations(self) -> Tensor | None:
+        if self._rows is None or self._update is None:
+            return None
+        return self._update.columns.unpack(self._rows).observations
 
     def _add_penalties(self) -> None:
         with torch.enable_grad():

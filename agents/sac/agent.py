@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, final
 
@@ -16,6 +17,7 @@ from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
 
 from ...wrappers.errors import SettingsError, unknown
+from ..adam import Adam
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
 from ..diagnostics import diagnose
 from ..host import MethodHost
@@ -41,8 +43,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
     `stable_baselines3.SAC` works as it does there, and without methods the agent learns the same,
     bit for bit. With methods, torch's Adam is replaced by `everlearn.agents.adam.Adam`, which
     learns the same and can be reset for single units. The parts are "actor", "critic_0",
-    "critic_1" and so on; all critics share one optimizer. Methods never act on the target
-    networks: these follow the critics by Polyak averaging alone, also after units were replaced.
+    "critic_1" and so on; all critics share one optimizer. Target networks follow the critics by
+    Polyak averaging alone, also after units were replaced; only methods that say so set them.
 
     An iteration is a fixed number of environment steps over all copies of the world, with the
     updates that follow them: rows of the log, diagnostics and methods count in iterations. Losses
@@ -252,7 +254,15 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             notify(f"SAC runs on the reference back end ({reason})")
         super()._connect_methods()
         critics = [part for part in self.parts if part.name != "actor"]
-        shield_critic(self.critic, [layer for part in critics for layer in part.hidden])
+        shield_critic(self.critic, critics)
+
+    def _renew_temperature(self) -> None:
+        assert isinstance(self.ent_coef_optimizer, Adam)
+        assert self.log_ent_coef is not None
+        # As stable-baselines3 reads "auto_0.1".
+        _, _, initial = str(self.ent_coef).partition("_")
+        self.log_ent_coef.data.fill_(math.log(float(initial or 1)))
+        self.ent_coef_optimizer.reset(self.log_ent_coef, ...)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_learner"]
@@ -261,7 +271,12 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         return [self.actor, self.critic]
 
     def _build_parts(self) -> tuple[Part, ...]:
-        return build_parts(self.actor, self.critic)
+        parts = build_parts(self.actor, self.critic, self.critic_target)
+        if self.methods and self.ent_coef_optimizer is not None:
+            rate, temperature = self.lr_schedule(1), self.log_ent_coef
+            self.ent_coef_optimizer = Adam([temperature], lr=rate)  # type: ignore[assignment, arg-type]
+            parts[0].renew_temperature = self._renew_temperature
+        return parts
 
     def _diagnose(self) -> dict[str, float]:
         assert self.replay_buffer is not None

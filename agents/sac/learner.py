@@ -16,7 +16,7 @@ from ..layers import Part
 from ..method import Method
 from ..parameters import FlatParameters
 from .flat import adopt, count_step, take_batch
-from .losses import temperature_loss
+from .losses import Batch, temperature_loss
 from .networks import write_ensemble
 from .options import SACOptions
 from .update import Update, make_functions
@@ -72,6 +72,10 @@ class SACLearner:
         self._actor_parts = [part for part in parts if part.optimizer is actor.optimizer]
         self._critic_parts = [part for part in parts if part.optimizer is agent.critic.optimizer]
         self._watches = any(method.needs_features for method in methods)
+        self._batch: Batch | None = None
+        for part in parts:
+            moves_actor = part in self._actor_parts
+            part.batch = self._last_observations if moves_actor else self._last_pairs
         self._penalized = any(type(method).penalty is not Method.penalty for method in methods)
         self._exposes = any(method.needs_gradients for method in methods)
         self._acting = acting
@@ -99,6 +103,7 @@ class SACLearner:
             self._log_temperature = FlatParameters(
                 [agent.log_ent_coef],  # type: ignore[list-item]
                 agent.ent_coef_optimizer,
+                self._acting,
             )
             self._flats.append(self._log_temperature)
         agent._update_learning_rate([flat.optimizer for flat in self._flats])
@@ -141,7 +146,7 @@ class SACLearner:
         agent = self._agent
         assert agent.replay_buffer is not None
         samples = agent.replay_buffer.sample(batch_size, env=agent._vec_normalize_env)
-        batch = take_batch(samples, agent.gamma, self._dtype)
+        batch = self._batch = take_batch(samples, agent.gamma, self._dtype)
         temperature = self._temperature()
         moves_actor = agent._n_updates % self._options.actor_delay == 0
         # Before the other noise, as in stable-baselines3.
@@ -163,10 +168,11 @@ class SACLearner:
                 self._actor_parts,
                 (self.critic.values, batch.observations, noise, self._weights, temperature),
             )
-            for part in self._actor_parts:
-                self._act(part, features, 0)
+            # Before methods act: one may set the temperature back.
             if self._log_temperature is not None:
                 logged["ent_coef_loss"] = self._move_temperature(log_prob)
+            for part in self._actor_parts:
+                self._act(part, features, 0)
         if agent._n_updates % agent.target_update_interval == 0:
             self.target.lerp_(self.critic.values, agent.tau)
         return logged
@@ -228,6 +234,13 @@ class SACLearner:
         for view, gradient in zip(flat.split(flat.gradient), gradients, strict=True):
             if gradient is not None:
                 view.add_(gradient)
+
+    def _last_observations(self) -> Tensor | None:
+        return None if self._batch is None else self._batch.observations
+
+    def _last_pairs(self) -> Tensor | None:
+        batch = self._batch
+        return None if batch is None else torch.cat([batch.observations, batch.actions], dim=1)
 
     def _act(self, part: Part, features: Sequence[Tensor], index: int) -> None:
         if self._watches:

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from torch import nn
+from torch.nn.utils import parameters_to_vector
 
-from everlearn.agents import PPO, SAC
+from everlearn.agents import PPO, SAC, load_checkpoint, save_checkpoint
 from everlearn.agents.layers import Part
 from everlearn.agents.method import Method
 from everlearn.agents.registry import (
@@ -48,6 +50,21 @@ CASES = {
         on={"replacement_rate": 0.05, "maturity": 3},
         off={"replacement_rate": 0.0},
         wrong={"replacement_rate": -1},
+    ),
+    "redo": Case(
+        on={"every_updates": 3, "dormant_threshold": 0.9},
+        off={"every_updates": None},
+        wrong={"dormant_threshold": -0.1, "every_updates": 0},
+    ),
+    "resets": Case(
+        on={"every_updates": 5, "keep": 0.5},
+        off={"every_steps": None},
+        wrong={"keep": 1.5, "every_steps": 0, "last_layers": -1, "target": "hold", "threshold": 2},
+    ),
+    "shrink-and-perturb": Case(
+        on={"shrink": 0.01, "noise": 0.01},
+        off={"shrink": 0.0, "noise": 0.0},
+        wrong={"shrink": 2, "noise": -1},
     ),
 }
 
@@ -275,6 +292,49 @@ def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
     assert same_optimizers(whole, second)
     assert same_states(whole, second)
     assert second.num_timesteps == 5 * 64
+
+
+@pytest.mark.parametrize(("kind", "env"), PAIRS)
+@pytest.mark.parametrize("name", CASES)
+def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
+    name: str,
+    kind: type,
+    env: str,
+    build: Callable[..., Any],
+    backend: str,
+    same: Callable[..., bool],
+    tmp_path: Path,
+) -> None:
+    whole, second = (
+        build(kind, env, methods=[switched_on(name)], backend=backend) for _ in range(2)
+    )
+    whole.learn(2 * 64)
+    save_checkpoint(whole, tmp_path)
+    whole.learn(2 * 64, reset_num_timesteps=False)
+    load_checkpoint(tmp_path, second)
+    second.learn(2 * 64, reset_num_timesteps=False)
+    assert same(whole.policy, second.policy)
+    assert same_optimizers(whole, second)
+    assert same_states(whole, second)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_ppo_learns_the_same_in_all_back_ends(
+    name: str, twins: Callable[..., Any], train_both: Callable[..., None]
+) -> None:
+    reference, fast = twins("eager", methods=[switched_on(name)])
+    train_both(reference, fast)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_sac_learns_the_same_in_all_back_ends(name: str, build: Callable[..., Any]) -> None:
+    # 24 gradient steps; later the actions, and so what is replayed, go apart as well.
+    agents = [
+        build(SAC, methods=[switched_on(name)], backend=backend).learn(2 * 64)
+        for backend in ("reference", "eager")
+    ]
+    wanted, got = (parameters_to_vector(agent.policy.parameters()).detach() for agent in agents)
+    assert (wanted - got).norm() <= 1e-5 * wanted.norm()
 
 
 @pytest.mark.parametrize("kind", AGENTS)

@@ -81,3 +81,15 @@ def test_reset_optimizer(kind: type) -> None:
         if value.shape == weight.shape:
             assert not value[:, 1].any()
             assert value[:, 0].all()
+
+
+def test_other_optimizers_forget_a_whole_parameter() -> None:
+    weight = nn.Parameter(torch.ones(2, 3))
+    optimizer = torch.optim.Adam([weight])
+    part = Part("actor", (), (), (weight,), optimizer)
+    weight.grad = torch.ones(2, 3)
+    optimizer.step()
+    part.reset_optimizer(weight, 0)
+    assert optimizer.state[weight]["exp_avg"].any(dim=1).tolist() == [False, True]
+    part.reset_optimizer(weight, ...)
+    assert weight not in optimizer.state
