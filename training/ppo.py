@@ -133,7 +133,7 @@ class TrainPPO(RunSettings):
             env,
             methods=list(methods),
             backend=self.backend,
-            diagnostics=self.diagnostics,
+            diagnostics=self.diagnosed,
             seed=self.seed,
             device="cpu",
             n_steps=self.rollout_length,

@@ -162,7 +162,7 @@ class TrainSAC(RunSettings):
             "MlpPolicy",
             env,
             methods=list(methods),
-            diagnostics=self.diagnostics,
+            diagnostics=self.diagnosed,
             iteration_steps=self.iteration_steps,
             replay_ratio=self.replay_ratio,
             layer_norm=self.layer_norm,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
 
+    from ..agents.diagnostics import Diagnostics
     from ..agents.method import Method
 
 
@@ -53,6 +54,12 @@ class RunSettings(ABC):
     diagnostics: bool = True
     """Whether to log the plasticity diagnostics; they never change training."""
 
+    layer_diagnostics_every: int = 10
+    """Iterations between looks at single layers, ranks, gradients and churn; 0 for never."""
+
+    trainability_every: int = 50
+    """Iterations between probes of how fast copies of the networks learn; 0 for never."""
+
     agent: ClassVar[str]
     """The agent's name in folders and tables."""
 
@@ -63,11 +70,22 @@ class RunSettings(ABC):
         require(self, "n_envs", self.n_envs >= 1, "1 or more")
         require(self, "checkpoint_every", self.checkpoint_every >= 0, "0 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
+        for name in ("layer_diagnostics_every", "trainability_every"):
+            require(self, name, getattr(self, name) >= 0, "0 or more")
 
     @property
     def whole_steps(self) -> int:
         """Environment steps to ask of an agent that would not run its last iteration to the end."""
         return self.total_steps
+
+    @property
+    def diagnosed(self) -> bool | Diagnostics:
+        """What to tell the agent of diagnostics."""
+        if not self.diagnostics:
+            return False
+        from ..agents.diagnostics import Diagnostics
+
+        return Diagnostics(self.layer_diagnostics_every, self.trainability_every)
 
     @abstractmethod
     def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:

@@ -83,6 +83,8 @@ class Plan:
             "world_backend": settings.world_backend,
             "threads": settings.threads,
             "diagnostics": settings.diagnostics,
+            "layer_diagnostics_every": settings.layer_diagnostics_every,
+            "trainability_every": settings.trainability_every,
             **self._boundaries(),
             **{settings.agent: settings.learner()},
         }

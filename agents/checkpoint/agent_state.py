@@ -31,6 +31,7 @@ _VALUES = (
     "_first_step",
     "_first_update",
     "_sums",
+    "_before",
     "_last_obs",
     "_last_episode_starts",
     "_last_original_obs",

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
-from ..diagnostics import dormant_fraction, effective_rank
+from ..diagnostics.ranks import effective_rank, singular_values
+from ..diagnostics.units import dormant_fraction
 from ..layers import Part, compute_features
 from ..method import Method
 
@@ -142,7 +143,10 @@ class Occasional(Method):
                 dormant = sum(dormant_fraction(units) * width for units, width in pairs)
                 if dormant > self.threshold * sum(widths):
                     return True
-            elif features and effective_rank(features[-1]) < self.threshold * widths[-1]:
+            elif (
+                features
+                and effective_rank(singular_values(features[-1])) < self.threshold * widths[-1]
+            ):
                 return True
         return False
 

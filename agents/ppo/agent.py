@@ -5,32 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, final
 
-import numpy as np
 import stable_baselines3
 import torch
-from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
 from ...wrappers.errors import unknown
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
-from ..diagnostics import diagnose
+from ..diagnostics import Diagnostics, diagnose
+from ..diagnostics.observation import copy_parameters
 from ..host import MethodHost
 from ..layers import Part
 from ..method import Method
 from ..networks import NotPure
 from ..update_log import forget_update, read_update, show_update
+from .diagnosis import make_subject
 from .learner import PPOLearner
 from .parts import build_parts
 from .rollout import RolloutCollector
 from .support import why_reference
-
-N_DIAGNOSED = 512
-"""Most observations of a rollout that the diagnostics look at."""
 
 
 @final
@@ -52,7 +49,8 @@ class PPO(MethodHost, stable_baselines3.PPO):
         env: the world, or its id in gymnasium, or a vector of copies.
         methods: what keeps the agent able to learn; the agent uses its own copies.
         backend: how the update is computed: one of `everlearn.agents.backends.BACKENDS`.
-        diagnostics: whether to log `plasticity/*` each iteration; never changes learning.
+        diagnostics: whether to log `plasticity/*` each iteration, and `Diagnostics` to say how
+            often what; never changes learning.
 
     Raises:
         SettingsError: an unknown backend, a method that is none, or that does not fit.
@@ -97,7 +95,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         *,
         methods: Iterable[Method] = (),
         backend: str = "auto",
-        diagnostics: bool = True,
+        diagnostics: bool | Diagnostics = True,
     ) -> None:
         if backend not in BACKENDS:
             raise unknown("backend", backend, BACKENDS)
@@ -145,13 +143,16 @@ class PPO(MethodHost, stable_baselines3.PPO):
 
     def train(self) -> None:
         """Update the networks with the rollout, then log the whole iteration."""
+        before = copy_parameters(self.parts) if self.diagnostics else []
         if self._learner is None:
             super().train()
         else:
             self._learner.train()
         self._finish_iteration()
         if self.diagnostics and self.parts:
-            for tag, value in self._diagnose().items():
+            subject = make_subject(self, self.parts, before)
+            iteration = self.num_timesteps // (self.n_steps * self.n_envs)
+            for tag, value in diagnose(subject, self.diagnostics, iteration).items():
                 self.logger.record(tag, value)
         if self._pending_log is not None:
             entries = read_update(self.logger)
@@ -232,23 +233,3 @@ class PPO(MethodHost, stable_baselines3.PPO):
 
     def _build_parts(self) -> tuple[Part, ...]:
         return build_parts(self.policy)
-
-    def _diagnose(self) -> dict[str, float]:
-        buffer, policy = self.rollout_buffer, self.policy
-        if isinstance(buffer, DictRolloutBuffer):
-            chosen: Any = {key: _spread(values) for key, values in buffer.observations.items()}
-        else:
-            chosen = _spread(buffer.observations)
-        batch = obs_as_tensor(chosen, self.device)
-
-        def forward() -> None:
-            policy.get_distribution(batch)
-            policy.predict_values(batch)
-
-        return diagnose(self.parts, policy, forward)
-
-
-def _spread(observations: np.ndarray) -> np.ndarray:
-    """Return evenly spaced rows, of all copies and all of the rollout alike."""
-    step = max(1, len(observations) // N_DIAGNOSED)
-    return observations[::step][:N_DIAGNOSED]

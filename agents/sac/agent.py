@@ -14,25 +14,24 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.sac.policies import SACPolicy
-from torch import nn
+from torch import Tensor, nn
 
 from ...wrappers.errors import SettingsError, unknown
 from ..adam import Adam
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
-from ..diagnostics import diagnose
+from ..diagnostics import Diagnostics, diagnose
+from ..diagnostics.observation import copy_parameters
 from ..host import MethodHost
 from ..layers import Part
 from ..method import Method
 from ..networks import NotPure
+from .diagnosis import make_subject
 from .iterations import ITERATION_STEPS, StepIterations
 from .learner import SACLearner
 from .options import SACOptions
 from .parts import build_parts, shield_critic
 from .policy import with_layer_norm
 from .support import why_reference
-
-N_DIAGNOSED = 512
-"""How many transitions the diagnostics look at."""
 
 
 @final
@@ -56,7 +55,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         env: the world, or its id in gymnasium, or a vector of copies.
         methods: what keeps the agent able to learn; the agent uses its own copies.
         backend: how the update is computed: one of `everlearn.agents.backends.BACKENDS`.
-        diagnostics: whether to log `plasticity/*` each iteration; never changes learning.
+        diagnostics: whether to log `plasticity/*` each iteration, and `Diagnostics` to say how
+            often what; never changes learning.
         iteration_steps: environment steps in an iteration, over all copies.
         replay_ratio: gradient steps for each environment transition of each copy, in place of
             `gradient_steps`; fractions add up. None keeps stable-baselines3's own counting, where
@@ -119,7 +119,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         *,
         methods: Iterable[Method] = (),
         backend: str = "auto",
-        diagnostics: bool = True,
+        diagnostics: bool | Diagnostics = True,
         iteration_steps: int = ITERATION_STEPS,
         replay_ratio: float | None = None,
         layer_norm: Literal["none", "critic", "both"] = "none",
@@ -145,8 +145,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         }
         SACOptions(**self.options).check()
         self._learner: SACLearner | None = None
-        self._hold_iterations(iteration_steps, replay_ratio, gradient_steps)
         self._hold_methods(methods)
+        self._hold_iterations(iteration_steps, replay_ratio, gradient_steps)
         if layer_norm != "none":
             policy, policy_kwargs = with_layer_norm(policy, policy_kwargs, layer_norm)
         super().__init__(
@@ -211,14 +211,21 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             scaled = np.clip(scaled + action_noise(), -1, 1)
         return self.policy.unscale_action(scaled), scaled
 
+    def _begin_iteration(self, step: int, update: int) -> None:
+        super()._begin_iteration(step, update)
+        self._before: list[Tensor] = copy_parameters(self.parts) if self.diagnostics else []
+
     def _end_iteration(self) -> None:
         self._finish_iteration()
         if self.diagnostics and self.parts and self.num_timesteps > self.learning_starts:
-            for tag, value in self._diagnose().items():
+            subject = make_subject(self, self.parts, self._before, SACOptions(**self.options))
+            for tag, value in diagnose(subject, self.diagnostics, self.iteration).items():
                 self.logger.record(tag, value)
 
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
         prepared = super()._setup_learn(*args, **kwargs)
+        if not self._before and self.diagnostics:
+            self._before = copy_parameters(self.parts)
         if self._learner is not None and self.backend == "auto":
             per_step = self.replay_ratio
             if per_step is None:
@@ -277,16 +284,3 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             self.ent_coef_optimizer = Adam([temperature], lr=rate)  # type: ignore[assignment, arg-type]
             parts[0].renew_temperature = self._renew_temperature
         return parts
-
-    def _diagnose(self) -> dict[str, float]:
-        assert self.replay_buffer is not None
-        # Buffers draw from numpy's global generator, which must not notice.
-        state = np.random.get_state()
-        batch = self.replay_buffer.sample(N_DIAGNOSED, env=self._vec_normalize_env)
-        np.random.set_state(state)
-
-        def forward() -> None:
-            self.actor.get_action_dist_params(batch.observations)
-            self.critic(batch.observations, batch.actions)
-
-        return diagnose(self.parts, self.policy, forward)

@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 
 from everlearn.agents import PPO, SAC, load_checkpoint, save_checkpoint
+from everlearn.agents.diagnostics import Diagnostics
 from everlearn.agents.layers import Part
 from everlearn.agents.method import Method
 from everlearn.agents.registry import (
@@ -185,7 +186,7 @@ def test_diagnostics_change_nothing(
         build(kind, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics).learn(
             4 * 64
         )
-        for diagnostics in (True, False)
+        for diagnostics in (Diagnostics(layers_every=1, probe_every=1), False)
     )
     assert same(one.policy, other.policy)
     assert same_states(one, other)

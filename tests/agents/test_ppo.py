@@ -275,7 +275,8 @@ def test_each_row_holds_the_rollout_and_the_update_of_one_iteration(
     for row in rows.rows:
         assert row["witness/told"] == 0.0
         assert row["plasticity/actor/weight_norm"] > 0
-        assert "plasticity/critic/effective_rank" in row
+        assert row["plasticity/critic/weight_change"] > 0
+    assert ["plasticity/actor/trainability" in row for row in rows.rows] == [True, False, False]
     agent.learn(4 * 64, log_interval=2)
     assert [row["step"] for row in rows.rows[3:]] == [128, 256]
     agent.learn(64, log_interval=None)
@@ -338,8 +339,10 @@ def test_dict_observations(build: Callable[..., Any]) -> None:
 
     kwargs = {"n_steps": 64, "batch_size": 32, "n_epochs": 1, "device": "cpu"}
     agent = PPO("MultiInputPolicy", Named(), methods=[ContinualBackprop()], **kwargs)  # type: ignore[arg-type]
+    rows = Rows()
+    agent.set_logger(Logger(None, [rows]))
     agent.learn(64)
-    assert "plasticity/actor/dormant_fraction" in agent._diagnose()
+    assert rows.rows[0]["plasticity/actor/hidden_0/gradient_norm"] > 0
 
 
 class Opaque(ActorCriticPolicy):

@@ -63,7 +63,7 @@ def test_iterations_are_steps_over_all_copies(
     for row, n_updates, begin in zip(rows.rows, made, [0, *steps], strict=False):
         assert row["replay/ratio"] == pytest.approx(n_updates / (row["step"] - begin))
         assert row["plasticity/actor/weight_norm"] > 0
-        assert "plasticity/critic_1/effective_rank" in row
+        assert row["plasticity/critic_1/weight_change"] > 0
 
 
 def test_rows_can_be_fewer_and_begin_anew(build: Callable[..., Any]) -> None:
