@@ -21,7 +21,7 @@ from torch.optim import Optimizer
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
 from .layers import Part, capture_batch, capture_features
-from .method import Method
+from .method import Method, overrides
 from .optimizer import make_optimizer
 from .registry import describe_method, rebuild_method
 
@@ -147,7 +147,7 @@ class MethodHost(BaseAlgorithm):
                     capture_features(layer)
         for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
             optimizer.register_step_post_hook(self._after_step)
-            if any(type(method).penalty is not Method.penalty for method in self.methods):
+            if any(overrides(method, "penalty", "regularize") for method in self.methods):
                 self._add_penalties_with(optimizer)
 
     def _add_penalties_with(self, optimizer: Optimizer) -> None:
@@ -179,10 +179,13 @@ class MethodHost(BaseAlgorithm):
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        parts = [part for part in self.parts if part.optimizer is optimizer]
         for method in self.methods:
-            for part in self.parts:
-                if part.optimizer is optimizer:
-                    method.after_step(part)
+            for part in parts:
+                method.track(part.name, part.parameters)
+        for method in self.methods:
+            for part in parts:
+                method.after_step(part)
 
     def _finish_iteration(self) -> None:
         """Call the methods' `after_iteration`, and log what they tell."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, final, runtime_checkable
 
@@ -87,6 +87,10 @@ class Part:
     optimizer: Optimizer
     """The optimizer of these parameters, and possibly of others."""
 
+    spread: nn.Parameter | None = None
+    """That of `parameters` which holds the logarithms of the actions' standard deviations, and so
+    is no weight of the network; None where there is none."""
+
     observed: bool = False
     """Whether the update itself calls the methods' `observe`."""
 
@@ -116,6 +120,26 @@ class Part:
             weights = tuple(outgoing.weight for outgoing in layer.outgoing)
             units.append(Units(layer.features, weights, layer.incoming.weight))
         return units
+
+    @property
+    def weights(self) -> tuple[nn.Parameter, ...]:
+        """All of `parameters` but `spread`."""
+        return tuple(parameter for parameter in self.parameters if parameter is not self.spread)
+
+    def places(self, tensors: Iterable[Tensor | None]) -> tuple[int, ...]:
+        """Return where tensors are among `parameters`.
+
+        Args:
+            tensors: what to look for; None is left out.
+
+        Raises:
+            SettingsError: a tensor is no parameter, as where another one gives it.
+        """
+        known = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        wanted = [tensor for tensor in tensors if tensor is not None]
+        if any(id(tensor) not in known for tensor in wanted):
+            raise SettingsError(f"the {self.name}'s weights are made of other parameters")
+        return tuple(known[id(tensor)] for tensor in wanted)
 
     def recall(self) -> Tensor:
         """Return what the network read of the last training batch.

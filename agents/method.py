@@ -21,8 +21,8 @@ class Method(nn.Module):
     A method is a `@dataclass(eq=False, repr=False)` whose fields are its settings: plain data,
     each followed by a docstring of one line that names its source. Its state is buffers, registered
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
-    overriding some of `attach`, `network`, `optimizer`, `penalty`, `observe`, `after_step`,
-    `after_iteration` and `on_change`; all of them do nothing here.
+    overriding some of `attach`, `network`, `optimizer`, `regularize`, `track`, `penalty`,
+    `observe`, `after_step`, `after_iteration` and `on_change`; all of them do nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
 
@@ -33,8 +33,8 @@ class Method(nn.Module):
         ...     name = "weight-penalty"
         ...     coefficient: float = 1e-3
         ...
-        ...     def penalty(self, part: Part) -> Tensor:
-        ...         return self.coefficient * sum(p.square().sum() for p in part.parameters)
+        ...     def regularize(self, name: str, parameters: Sequence[Tensor]) -> Tensor:
+        ...         return self.coefficient * sum(p.square().sum() for p in parameters)
         >>> WeightPenalty(coefficient=0.5)
         WeightPenalty(coefficient=0.5)
     """
@@ -133,8 +133,37 @@ class Method(nn.Module):
         """
         return None
 
+    def regularize(self, name: str, parameters: Sequence[Tensor]) -> Tensor | None:
+        """Return what is to be added to the loss of a gradient step, as a function of parameters.
+
+        Some back ends compile it into the update, where it costs next to nothing: it may do
+        arithmetic of tensors of fixed shapes with the arguments and its own buffers, but neither
+        change these nor draw random numbers nor depend on a tensor's value otherwise.
+
+        Args:
+            name: the part's.
+            parameters: in the order of `part.parameters`, which `attach` was given.
+
+        Returns:
+            A scalar, or None. Its gradient is clipped together with the gradient of the loss.
+        """
+        return None
+
+    def track(self, name: str, parameters: Sequence[Tensor]) -> None:
+        """Bring buffers that `regularize` reads up to date after a gradient step.
+
+        What holds for `regularize` holds for it, but that it changes its own buffers in place.
+
+        Args:
+            name: the part's.
+            parameters: after the step, in the order of `part.parameters`.
+        """
+
     def penalty(self, part: Part) -> Tensor | None:
         """Return what is to be added to the loss of a gradient step, or None.
+
+        Only for what `regularize` can't express: no back end compiles it, and differentiating it
+        can take longer than the update itself.
 
         Args:
             part: the network; a penalty depends on its parameters.
@@ -142,7 +171,7 @@ class Method(nn.Module):
         Returns:
             A scalar. Its gradient is clipped together with the gradient of the loss.
         """
-        return None
+        return self.regularize(part.name, part.parameters)
 
     def observe(self, name: str, layers: Sequence[Units]) -> None:
         """Measure a network's units after a gradient step, as a part of the update itself.
@@ -196,3 +225,19 @@ class Method(nn.Module):
         """
         if self.generator is not None:
             self.generator.set_state(state.cpu())
+
+
+def overrides(method: Method, *seams: str) -> bool:
+    """Say whether a method takes part in learning through one of some seams.
+
+    Args:
+        method: the method.
+        *seams: names of methods of `Method`.
+
+    Example:
+        >>> class Idle(Method):
+        ...     name = "idle"
+        >>> overrides(Idle(), "after_step", "penalty")
+        False
+    """
+    return any(getattr(type(method), seam) is not getattr(Method, seam) for seam in seams)

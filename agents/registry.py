@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
+    "l2": ".plasticity.l2:L2",
     "redo": ".plasticity.redo:ReDo",
     "resets": ".plasticity.resets:Resets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",

@@ -16,12 +16,14 @@ from torch import Tensor
 from ..backends import Compiled
 from ..flat_adam import AdamSettings
 from ..layers import Part
-from ..method import Method
+from ..method import Method, overrides
 from ..parameters import FlatParameters
+from ..penalties import gather_penalties
 from .batches import Columns, shuffle
 from .update import Features, Scales, Statistics, Update, write_actor_critic
 
 APPROX_KL = Statistics._fields.index("approx_kl")
+PENALTY = Statistics._fields.index("penalty")
 
 
 @final
@@ -45,7 +47,7 @@ class PPOLearner:
         self.compiled = False
         """Whether to compile the update; may be changed between iterations."""
         self.networks = write_actor_critic(agent.policy)
-        acting = _overriding("after_step", methods)
+        acting = [method for method in methods if overrides(method, "after_step")]
         self.flat = FlatParameters(
             list(agent.policy.parameters()), agent.policy.optimizer, elementwise=bool(acting)
         )
@@ -54,9 +56,10 @@ class PPOLearner:
         self._agent = agent
         self._parts = parts
         self._after_step = [(method, part) for method in acting for part in parts]
-        penalizing = _overriding("penalty", methods)
+        penalizing = [method for method in methods if overrides(method, "penalty")]
         self._penalized = [(method, part) for method in penalizing for part in parts]
-        self._observers = tuple(_overriding("observe", methods))
+        self._gathered = gather_penalties(methods, parts, self.flat.parameters)
+        self._observers = tuple(method for method in methods if overrides(method, "observe"))
         self._watches = any(m.needs_features and m not in self._observers for m in methods)
         self._exposes = any(method.needs_gradients for method in methods)
         self._rows: Tensor | None = None
@@ -114,6 +117,7 @@ class PPOLearner:
             dtype=flat.values.dtype,
             keeps_features=self._watches,
             observers=self._observers,
+            penalties=self._gathered,
         )
         if update != self._update:
             self._update = update
@@ -153,6 +157,7 @@ class PPOLearner:
         flat, agent = self.flat, self._agent
         functions: Any = self._update
         numbers: Any = scales
+        penalty: Tensor | None = None
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
             functions, numbers = self._functions, tensor
@@ -164,13 +169,16 @@ class PPOLearner:
             if agent.target_kl is not None and statistics[APPROX_KL] > 1.5 * agent.target_kl:
                 return statistics, False
             flat.gradient.copy_(gradient)
-            self._add_penalties()
+            penalty = self._add_penalties()
             if flat.fused:
                 functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
             else:
                 self._update.clip(flat.gradient, scales)  # type: ignore[union-attr]
                 flat.optimizer.step()
                 functions.observe(flat.values, features)
+        if self._gathered or penalty is not None:
+            gathered = statistics[PENALTY]
+            self.penalties.append(gathered if penalty is None else gathered + penalty)
         self._rows = rows
         self._act(features)
         return statistics, True
@@ -180,7 +188,7 @@ class PPOLearner:
             return None
         return self._update.columns.unpack(self._rows).observations
 
-    def _add_penalties(self) -> None:
+    def _add_penalties(self) -> Tensor | None:
         with torch.enable_grad():
             penalties = [
                 penalty
@@ -188,15 +196,15 @@ class PPOLearner:
                 if (penalty := method.penalty(part)) is not None
             ]
             if not penalties:
-                return
+                return None
             total = torch.stack(penalties).sum()
-            self.penalties.append(total.detach())
             if not total.requires_grad:
-                return
+                return total
             gradients = torch.autograd.grad(total, self.flat.parameters, allow_unused=True)
         for view, gradient in zip(self.flat.split(self.flat.gradient), gradients, strict=True):
             if gradient is not None:
                 view.add_(gradient)
+        return total.detach()
 
     def _act(self, features: Features) -> None:
         if self._watches:
@@ -226,10 +234,6 @@ class PPOLearner:
         record("train/clip_range", scales.clip_range)
         if agent.clip_range_vf is not None:
             record("train/clip_range_vf", scales.clip_range_vf)
-
-
-def _overriding(seam: str, methods: Sequence[Method]) -> list[Method]:
-    return [m for m in methods if getattr(type(m), seam) is not getattr(Method, seam)]
 
 
 def _compile(update: Update) -> SimpleNamespace:

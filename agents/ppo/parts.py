@@ -39,14 +39,15 @@ def build_parts(policy: BasePolicy) -> tuple[Part, Part]:
     if not policy.share_features_extractor:
         modules.append(policy.pi_features_extractor)
     mine = {id(parameter) for module in modules for parameter in module.parameters()}
-    mine.add(id(getattr(policy, "log_std", None)))
+    spread = getattr(policy, "log_std", None)
+    mine.add(id(spread))
     # All that is not the actor's alone is the critic's, a shared features extractor included,
     # so that no parameter is left out and none comes twice.
     parameters = list(policy.parameters())
     actor = tuple(parameter for parameter in parameters if id(parameter) in mine)
     critic = tuple(parameter for parameter in parameters if id(parameter) not in mine)
     return (
-        _part("actor", actor_body, policy.action_net, actor, optimizer),
+        _part("actor", actor_body, policy.action_net, actor, optimizer, spread),
         _part("critic", critic_body, policy.value_net, critic, optimizer),
     )
 
@@ -57,7 +58,8 @@ def _part(
     output: nn.Module,
     parameters: tuple[nn.Parameter, ...],
     optimizer: Optimizer,
+    spread: nn.Parameter | None = None,
 ) -> Part:
     if not isinstance(output, nn.Linear):
         raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
-    return Part(name, hidden_layers(body, [output]), (output,), parameters, optimizer)
+    return Part(name, hidden_layers(body, [output]), (output,), parameters, optimizer, spread)

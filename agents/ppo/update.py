@@ -17,6 +17,7 @@ from ..flat_adam import AdamSettings, Memory
 from ..layers import Units
 from ..method import Method
 from ..networks import Chain, Gradients, Parameters, make_chain
+from ..penalties import Penalties
 from .batches import Columns
 from .loss import Likelihood, Scale, categorical, clipped_surrogate, gaussian, value_loss
 
@@ -50,6 +51,8 @@ class Statistics(NamedTuple):
     entropy_loss: float | Tensor
     approx_kl: float | Tensor
     clip_fraction: float | Tensor
+    penalty: float | Tensor
+    """What methods added to the loss through `regularize`; not contained in it."""
 
 
 @final
@@ -134,6 +137,8 @@ class Update:
     """Whether somebody else wants to know the hidden units' outputs."""
     observers: tuple[Method, ...]
     """The methods whose `observe` takes part."""
+    penalties: Penalties
+    """What methods add to the loss."""
 
     def step(
         self, values: Tensor, memory: Memory, rows: Tensor, scales: Scales
@@ -156,7 +161,7 @@ class Update:
     def gradient(
         self, values: Tensor, rows: Tensor, scales: Scales
     ) -> tuple[Tensor, Tensor, Features]:
-        """Return the loss's gradient in all parameters, before it is clipped.
+        """Return the gradient of loss and penalties in all parameters, before it is clipped.
 
         Args:
             values: all parameters in one flat tensor.
@@ -193,6 +198,11 @@ class Update:
             + scales.entropy_coefficient * entropy_loss
             + scales.value_coefficient * critic_loss
         )
+        flat = torch.cat([gradients[i].reshape(-1) for i in range(len(self.shapes))])
+        penalty = torch.zeros_like(loss)
+        if self.penalties:
+            of_penalty, penalty = self.penalties.differentiate(values)
+            flat = flat + of_penalty
         statistics = Statistics(
             loss,
             surrogate.loss,
@@ -200,8 +210,8 @@ class Update:
             entropy_loss,
             surrogate.approx_kl,
             surrogate.clip_fraction,
+            penalty,
         )
-        flat = torch.cat([gradients[i].reshape(-1) for i in range(len(self.shapes))])
         features: Features = {}
         if self.keeps_features or self.observers:
             features = {
@@ -218,7 +228,7 @@ class Update:
         scales: Scales,
         features: Features,
     ) -> None:
-        """Clip a gradient, make a step of Adam with it, and let the observers look.
+        """Clip a gradient, make a step of Adam with it, and let the methods look.
 
         Args:
             values: all parameters in one flat tensor, changed in place.
@@ -244,12 +254,13 @@ class Update:
         gradient.mul_((scales.max_grad_norm / (norm + 1e-6)).clamp(max=1.0))
 
     def observe(self, values: Tensor, features: Features) -> None:
-        """Let the observers look at the units after a step.
+        """Let the methods look at weights and units after a step.
 
         Args:
             values: all parameters in one flat tensor.
             features: the hidden units' outputs before the step.
         """
+        self.penalties.track(values)
         parameters = self._split(values) if self.observers else []
         for observer in self.observers:
             for name, units in self.networks.units(parameters, features).items():

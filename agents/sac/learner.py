@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -13,8 +13,9 @@ from torch import Tensor
 from ..backends import Compiled
 from ..flat_adam import AdamSettings
 from ..layers import Part
-from ..method import Method
+from ..method import Method, overrides
 from ..parameters import FlatParameters
+from ..penalties import gather_penalties
 from .flat import adopt, count_step, take_batch
 from .losses import Batch, temperature_loss
 from .networks import write_ensemble
@@ -58,7 +59,7 @@ class SACLearner:
             write_ensemble([actor.mu, actor.log_std]),  # type: ignore[list-item]
             write_ensemble(critics, options.bfloat16),
         )
-        acting = any(type(method).after_step is not Method.after_step for method in methods)
+        acting = any(overrides(method, "after_step") for method in methods)
         self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, acting)
         self.critic = FlatParameters(
             list(agent.critic.parameters()), agent.critic.optimizer, acting
@@ -71,12 +72,16 @@ class SACLearner:
         self._flats = [self.actor, self.critic]
         self._actor_parts = [part for part in parts if part.optimizer is actor.optimizer]
         self._critic_parts = [part for part in parts if part.optimizer is agent.critic.optimizer]
+        self._gathered = (
+            gather_penalties(methods, self._actor_parts, self.actor.parameters),
+            gather_penalties(methods, self._critic_parts, self.critic.parameters),
+        )
         self._watches = any(method.needs_features for method in methods)
         self._batch: Batch | None = None
         for part in parts:
             moves_actor = part in self._actor_parts
             part.batch = self._last_observations if moves_actor else self._last_pairs
-        self._penalized = any(type(method).penalty is not Method.penalty for method in methods)
+        self._penalized = any(overrides(method, "penalty") for method in methods)
         self._exposes = any(method.needs_gradients for method in methods)
         self._acting = acting
         weights = options.entropy_weights
@@ -182,17 +187,31 @@ class SACLearner:
     ) -> tuple[Any, ...]:
         """Make a gradient step of one of the networks; return the loss and what comes with it."""
         functions = self._compiled if self.compiled else self._plain
+        total: Tensor | None = None
         if flat.fused and not (self._penalized or self._exposes):
-            return functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
-        gradient, *results = functions[f"{name}_gradient"](flat.values, *rest)
-        flat.gradient.copy_(gradient)
-        if self._penalized:
-            self._add_penalties(flat, parts)
+            results = functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
+        else:
+            gradient, *results = functions[f"{name}_gradient"](flat.values, *rest)
+            flat.gradient.copy_(gradient)
+            if self._penalized:
+                total = self._add_penalties(flat, parts)
+            self._apply(name, flat, functions)
+        loss, penalty, *others = results
+        penalties = [each for each in (penalty, total) if each is not None]
+        if penalties:
+            self.penalties.append(torch.stack(penalties).sum())
+        return loss, *others
+
+    def _apply(
+        self, name: str, flat: FlatParameters, functions: Mapping[str, Callable[..., Any]]
+    ) -> None:
         if flat.fused:
             functions[f"{name}_apply"](flat.values, flat.memory, count_step(flat), flat.gradient)
-        else:
-            flat.optimizer.step()
-        return tuple(results)
+            return
+        flat.optimizer.step()
+        for penalties, of in zip(self._gathered, (self.actor, self.critic), strict=True):
+            if of is flat:
+                penalties.track(flat.values)
 
     def _move_temperature(self, log_prob: Tensor) -> Tensor:
         flat, target_entropy = self._log_temperature, self._agent.target_entropy
@@ -216,7 +235,7 @@ class SACLearner:
         chosen = torch.randperm(n_critics)[:asked]
         return self.target.view(n_critics, -1)[chosen].reshape(-1)
 
-    def _add_penalties(self, flat: FlatParameters, parts: Sequence[Part]) -> None:
+    def _add_penalties(self, flat: FlatParameters, parts: Sequence[Part]) -> Tensor | None:
         with torch.enable_grad():
             penalties = [
                 penalty
@@ -225,15 +244,15 @@ class SACLearner:
                 if (penalty := method.penalty(part)) is not None
             ]
             if not penalties:
-                return
+                return None
             total = torch.stack(penalties).sum()
-            self.penalties.append(total.detach())
             if not total.requires_grad:
-                return
+                return total
             gradients = torch.autograd.grad(total, flat.parameters, allow_unused=True)
         for view, gradient in zip(flat.split(flat.gradient), gradients, strict=True):
             if gradient is not None:
                 view.add_(gradient)
+        return total.detach()
 
     def _last_observations(self) -> Tensor | None:
         return None if self._batch is None else self._batch.observations
@@ -258,6 +277,7 @@ class SACLearner:
             critic,
             AdamSettings.of(self.actor.optimizer) if self.actor.fused else None,
             AdamSettings.of(self.critic.optimizer) if self.critic.fused else None,
+            *self._gathered,
             self._options.entropy_backup,
             self._options.actor_value,
             self._watches,

@@ -11,36 +11,11 @@ from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
-from torch.func import grad_and_value
 
 from ..flat_adam import AdamSettings, Memory
+from ..penalties import Penalties, differentiate
 from .losses import Batch, actor_loss, critic_loss, squash, td_targets, weigh
 from .networks import Ensemble
-
-
-def differentiate(
-    function: Callable[[Tensor], tuple[Tensor, Any]], values: Tensor
-) -> tuple[Tensor, Tensor, Any]:
-    """Return a function's gradient, its value, and what else it returns.
-
-    Args:
-        function: returns a scalar, and something that is not differentiated.
-        values: where.
-
-    Example:
-        >>> gradient, value, rest = differentiate(lambda x: (x.square().sum(), "a"), torch.ones(2))
-        >>> gradient.tolist(), value.item(), rest
-        ([2.0, 2.0], 2.0, 'a')
-    """
-    if torch.compiler.is_compiling():
-        gradient, (value, rest) = grad_and_value(function, has_aux=True)(values)
-        return gradient, value, rest
-    # The same, which a compiler can't read; without one it takes less time.
-    with torch.enable_grad():
-        leaf = values.detach().requires_grad_()
-        value, rest = function(leaf)
-    (gradient,) = torch.autograd.grad(value, leaf)
-    return gradient, value.detach(), rest
 
 
 @final
@@ -56,6 +31,10 @@ class Update:
     actor_adam: AdamSettings | None
     """Which Adam makes the steps; None where an optimizer makes its own."""
     critic_adam: AdamSettings | None
+    actor_penalties: Penalties
+    """What methods add to the actor's loss."""
+    critic_penalties: Penalties
+    """What methods add to the critics' loss."""
     entropy_backup: bool = True
     """Whether the entropy of next actions is part of the critics' targets."""
     actor_value: Literal["min", "mean"] = "min"
@@ -87,8 +66,8 @@ class Update:
         noise: Tensor,
         weights: Tensor | None,
         temperature: Tensor,
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Return the gradient of the critics' loss, the loss, and the hidden units' outputs.
+    ) -> tuple[Tensor, Tensor, Tensor | None, list[Tensor]]:
+        """Return the gradient of the critics' loss with penalties, and what is known of it.
 
         Args:
             critic: the critics' flat parameters.
@@ -100,7 +79,8 @@ class Update:
             temperature: of shape (1,).
 
         Returns:
-            The hidden units' outputs for the transitions' actions are (critics, batch, width).
+            The gradient, the loss without penalties, their sum if there are any, and the hidden
+            units' outputs for the transitions' actions, each of shape (critics, batch, width).
         """
         next_actions, next_log_probs, _ = self.act(actor, batch.next_observations, noise)
         next_inputs = torch.cat([batch.next_observations, next_actions], dim=1)
@@ -115,7 +95,8 @@ class Update:
             return critic_loss(values.squeeze(2), targets), _detach(features)
 
         gradient, loss, features = differentiate(loss_of, critic)
-        return gradient, loss, features if self.keeps_features else []
+        gradient, penalty = _penalize(gradient, self.critic_penalties, critic)
+        return gradient, loss, penalty, features if self.keeps_features else []
 
     def actor_gradient(
         self,
@@ -125,8 +106,8 @@ class Update:
         noise: Tensor,
         weights: Tensor | None,
         temperature: Tensor,
-    ) -> tuple[Tensor, Tensor, list[Tensor], Tensor]:
-        """Return the gradient of the actor's loss, and what is known of it.
+    ) -> tuple[Tensor, Tensor, Tensor | None, list[Tensor], Tensor]:
+        """Return the gradient of the actor's loss with penalties, and what is known of it.
 
         Args:
             actor: its flat parameters.
@@ -137,8 +118,9 @@ class Update:
             temperature: of shape (1,).
 
         Returns:
-            The gradient, the loss, the hidden units' outputs, each of shape (1, batch, width),
-            and the mean of the actions' weighed log-probabilities.
+            The gradient, the loss without penalties, their sum if there are any, the hidden
+            units' outputs, each of shape (1, batch, width), and the mean of the actions' weighed
+            log-probabilities.
         """
 
         def loss_of(flat: Tensor) -> tuple[Tensor, tuple[Tensor, list[Tensor]]]:
@@ -149,7 +131,18 @@ class Update:
             return loss, (whole.detach(), _detach(features))
 
         gradient, loss, (log_probs, features) = differentiate(loss_of, actor)
-        return gradient, loss, features if self.keeps_features else [], log_probs.mean()
+        gradient, penalty = _penalize(gradient, self.actor_penalties, actor)
+        kept = features if self.keeps_features else []
+        return gradient, loss, penalty, kept, log_probs.mean()
+
+
+def _penalize(
+    gradient: Tensor, penalties: Penalties, values: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    if not penalties:
+        return gradient, None
+    of_penalty, penalty = penalties.differentiate(values)
+    return gradient + of_penalty, penalty
 
 
 def _detach(features: list[Tensor]) -> list[Tensor]:
@@ -166,19 +159,19 @@ def make_functions(update: Update) -> dict[str, Callable[..., Any]]:
         For the actor and the critics, `*_gradient`; `*_apply`, which makes a step of Adam with a
         gradient; and `*_step`, which is both.
     """
-    networks: dict[str, tuple[Callable[..., Any], AdamSettings | None]] = {
-        "critic": (update.critic_gradient, update.critic_adam),
-        "actor": (update.actor_gradient, update.actor_adam),
+    networks: dict[str, tuple[Callable[..., Any], AdamSettings | None, Penalties]] = {
+        "critic": (update.critic_gradient, update.critic_adam, update.critic_penalties),
+        "actor": (update.actor_gradient, update.actor_adam, update.actor_penalties),
     }
     return {
         f"{name}_{kind}": function
-        for name, (differentiates, adam) in networks.items()
-        for kind, function in _functions_of(differentiates, adam).items()
+        for name, each in networks.items()
+        for kind, function in _functions_of(*each).items()
     }
 
 
 def _functions_of(
-    differentiates: Callable[..., Any], adam: AdamSettings | None
+    differentiates: Callable[..., Any], adam: AdamSettings | None, penalties: Penalties
 ) -> dict[str, Callable[..., Any]]:
     def gradient(values: Tensor, *rest: Any) -> tuple[Any, ...]:
         return differentiates(values, *rest)
@@ -187,6 +180,7 @@ def _functions_of(
         assert adam is not None
         rate, *weights = numbers.unbind()
         adam.step(values, memory, flat, rate, weights)
+        penalties.track(values)
 
     def step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:
         flat, *results = differentiates(values, *rest)
