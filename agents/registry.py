@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 METHODS = {
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "l2": ".plasticity.l2:L2",
+    "l2-init": ".plasticity.l2_init:L2Init",
+    "parseval": ".plasticity.parseval:Parseval",
     "redo": ".plasticity.redo:ReDo",
     "resets": ".plasticity.resets:Resets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",
+    "spectral": ".plasticity.spectral:Spectral",
+    "wasserstein": ".plasticity.wasserstein:Wasserstein",
 }
 """Where each method's class is; a new method is one more line."""
 
