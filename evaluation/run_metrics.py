@@ -21,6 +21,7 @@ from .metrics.forgetting import (
     continual_world_forgetting,
     coom_forgetting,
     cora_isolated_forgetting,
+    first_positions,
     last_of_each_task,
 )
 from .metrics.measured import Measured, mean_of
@@ -153,6 +154,7 @@ def _of_ends(
         return dict.fromkeys(names.split(), mean_of([]))
     isolated = cora_isolated_forgetting(ends, segments)
     zero_shot = cora_zero_shot_transfer(ends, curves, segments)
+    rows, met = np.arange(len(ends))[:, None], first_positions(ends, segments)[None, :]
     return {
         "average_performance": continual_world_performance(curves),
         "final_accuracy": average_accuracy(ends),
@@ -162,8 +164,9 @@ def _of_ends(
         "maximum_forgetting": maximum_forgetting(ends, segments),
         "backward_transfer": backward_transfer(ends, segments),
         "forward_transfer": gem_forward_transfer(ends, segments, initial_scores(curves, segments)),
-        "cora_forgetting": mean_of(isolated.stack()),
-        "cora_zero_shot_transfer": mean_of(zero_shot.stack()),
+        # Of the table, only the cells that have a value by definition are to be measured.
+        "cora_forgetting": mean_of(isolated.to_numpy()[rows > met]),
+        "cora_zero_shot_transfer": mean_of(zero_shot.to_numpy()[rows < met]),
         "coverage": coverage(ends),
     }
 

@@ -78,7 +78,7 @@ def export_l2logger(
     for (number, kind), rows in log.groupby(["block_num", "block_type"]):
         block = scenario / WORKER / f"{number}-{kind}"
         block.mkdir(parents=True, exist_ok=True)
-        rows.to_csv(block / "data-log.tsv", sep="\t", index=False)
+        rows[_COLUMNS].to_csv(block / "data-log.tsv", sep="\t", index=False)
     return scenario
 
 
@@ -94,7 +94,8 @@ def l2logger_log(record: Record) -> pd.DataFrame:
         record: the run.
 
     Returns:
-        One row an episode, with l2logger's columns, and `return` and `episode_step_count`.
+        One row an episode, with l2logger's columns, `return` and `episode_step_count`, and `task`,
+        the name that `task_name` stands for.
     """
     evaluations = read_evaluations(record)
     segments = task_segments(record, evaluations)
@@ -109,7 +110,7 @@ def l2logger_log(record: Record) -> pd.DataFrame:
         parts.append(_evaluation_block(evaluations, chosen.get(place), 2 * place + 2))
     known = [part for part in parts if len(part)]
     if not known:
-        return pd.DataFrame(columns=_COLUMNS)
+        return pd.DataFrame(columns=[*_COLUMNS, "task"])
     log = pd.concat(known, ignore_index=True)
     log = log.assign(
         exp_num=range(len(log)),
@@ -121,7 +122,7 @@ def l2logger_log(record: Record) -> pd.DataFrame:
         timestamp=_timestamps(record, log["step"]),
         episode_step_count=log["length"].astype(int),
     )
-    return log[_COLUMNS]
+    return log[[*_COLUMNS, "task"]]
 
 
 def task_names(tasks: pd.Series) -> dict[str, str]:

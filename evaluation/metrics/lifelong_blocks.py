@@ -61,7 +61,7 @@ def read_blocks(log: pd.DataFrame, score: str = "return") -> list[Block]:
     return [
         Block(
             rows["block_type"].iloc[0],
-            str(rows["task_name"].iloc[0]).lower(),
+            str(rows["task_name"].iloc[0]),
             rows["exp_num"].to_numpy(),
             rows[score].to_numpy(dtype=float),
         )

@@ -175,7 +175,7 @@ def test_incomplete_experiences_and_empty_scores_are_left_out() -> None:
             "block_num": [0, 0, 0, 1],
             "exp_num": [0, 1, 2, 3],
             "block_type": ["train"] * 4,
-            "task_name": ["A_1"] * 4,
+            "task_name": ["a_1"] * 4,
             "exp_status": ["complete", "incomplete", "complete", "complete"],
             "return": [1.0, 2.0, np.nan, 4.0],
         }
