@@ -80,6 +80,10 @@ POINTS: dict[str, tuple[Any, str, int]] = {
 """Where a run may be killed, and after how many calls at most; "checkpoint" is at a system call."""
 
 
+ENOUGH = 20
+"""How often a run is killed at most."""
+
+
 def kill_at(patch: Callable[[Any, str, Any], None], point: str, after: int, end: Any) -> None:
     """See to it that a process ends at some call.
 
@@ -118,28 +122,42 @@ def die() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run children that are killed, one for each seed, then one that is not."""
+    """Run children that are killed until that is enough, then one that is not."""
     data = json.loads(arguments[0])
     killed = 0
-    for text in [*arguments[1:], ""]:
-        child = os.fork()
-        if child == 0:
-            if text:
-                draws = random.Random(text)
-                other = "sac" if data["agent"] == "ppo" else "ppo"
-                point = draws.choice([*sorted({*POINTS} - {other}), "checkpoint", "rollout"])
-                kill_at(setattr, point, draws.randrange(POINTS[point][2]), die)
-            from everlearn.training.train import train
-
-            train(settings_from(data))
-            sys.stdout.flush()
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
+    for text in arguments[1:]:
+        if killed == ENOUGH:
+            break
+        status = run_child(data, text)
         killed += os.WIFSIGNALED(status)
         if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
             return 1
+    if run_child(data) != 0:
+        return 1
     print(f"killed {killed} times")
     return 0
+
+
+def run_child(data: dict[str, Any], seed: str | None = None) -> int:
+    """Train in a process of its own, and return what it ended with.
+
+    Args:
+        data: the settings.
+        seed: decides when the process is killed; None for never.
+    """
+    child = os.fork()
+    if child == 0:
+        if seed is not None:
+            draws = random.Random(seed)
+            other = "sac" if data["agent"] == "ppo" else "ppo"
+            point = draws.choice([*sorted({*POINTS} - {other}), "checkpoint", "rollout"])
+            kill_at(setattr, point, draws.randrange(POINTS[point][2]), die)
+        from everlearn.training.train import train
+
+        train(settings_from(data))
+        sys.stdout.flush()
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
 
 
 if __name__ == "__main__":
