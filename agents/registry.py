@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 METHODS = {
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
+    "dormant-gradient-perturbation": (
+        ".plasticity.dormant_gradient_perturbation:DormantGradientPerturbation"
+    ),
+    "drm-perturbation": ".plasticity.drm_perturbation:DrMPerturbation",
     "l2": ".plasticity.l2:L2",
     "l2-init": ".plasticity.l2_init:L2Init",
     "parseval": ".plasticity.parseval:Parseval",

@@ -57,6 +57,16 @@ CASES = {
         off={"replacement_rate": 0.0},
         wrong={"replacement_rate": -1},
     ),
+    "dormant-gradient-perturbation": Case(
+        on={"every_updates": 5},
+        off={"every_updates": None},
+        wrong={"least_kept": -1, "dormant_threshold": -1},
+    ),
+    "drm-perturbation": Case(
+        on={"every_updates": 5, "every_steps": None, "law": "orthogonal"},
+        off={"every_steps": None},
+        wrong={"most_kept": 2},
+    ),
     "redo": Case(
         on={"every_updates": 3, "dormant_threshold": 0.9},
         off={"every_updates": None},
