@@ -110,6 +110,25 @@ class Stream:
         )
         return replace(self, changes=changes)
 
+    def next_change(self, step: int, seed: int, n_envs: int = 1) -> int | None:
+        """Return the global environment step at which the context after a step's begins.
+
+        Args:
+            step: global environment step.
+            seed: the stream's seed.
+            n_envs: copies of the world: a change lands at a multiple of this.
+
+        Returns:
+            The step, or None where there is no other change, or none that can be known: see
+            `table`.
+
+        Example:
+            >>> from everlearn.envs import make_stream
+            >>> make_stream("everlearn/SlipperyAnt-v0:change_every=500").next_change(499, seed=0)
+            500
+        """
+        return self._row(step, seed, n_envs)[1]
+
     def table(self, n_steps: int, seed: int, n_envs: int = 1) -> list[TableRow]:
         """List every context that begins before a step, in the first copy of the world.
 
@@ -136,9 +155,8 @@ class Stream:
         rows = []
         clock: int | None = 0
         while clock is not None and clock < n_steps:
-            row, following = self._row(clock, seed, n_envs)
+            row, clock = self._row(clock, seed, n_envs)
             rows.append(row)
-            clock = None if following is None else -(-following // n_envs) * n_envs
         return rows
 
     def _row(self, clock: int, seed: int, n_envs: int) -> tuple[TableRow, int | None]:
@@ -153,7 +171,7 @@ class Stream:
             if unit is not None and state.stop is not None:
                 following.append(state.stop * unit)
         row = TableRow(clock, sum(segments.values()), context)
-        return row, min(following, default=None)
+        return row, -(-min(following) // n_envs) * n_envs if following else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the stream as JSON's types."""

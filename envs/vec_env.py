@@ -117,15 +117,16 @@ class StreamVecEnv(VecEnv):
         self._lengths[:] = state["lengths"]
         self._reset_seeds()
 
-    def prepare_anew(self, seed: int) -> None:
+    def prepare_anew(self, seed: int | Sequence[int]) -> None:
         """Seed the worlds anew for the `reset` that must follow; the stream's clocks go on.
 
         What was left of the episodes in progress is dropped.
 
         Args:
-            seed: decides all that the worlds draw from now on.
+            seed: decides all that the worlds draw from now on; one for each copy, or the first is
+                taken for all where worlds cannot be told apart (envpool).
         """
-        self._env.unwrapped.reset(seed=seed)
+        self._env.unwrapped.reset(seed=seed)  # type: ignore[arg-type]
         self._reset_seeds()
 
     def close(self) -> None:

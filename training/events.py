@@ -7,12 +7,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tensorboard.compat.proto.event_pb2 import (  # type: ignore[import-untyped]
-    Event,
-    SessionLog,
-)
-from torch.utils.tensorboard import SummaryWriter
-
 PATTERN = "events.out.tfevents.*"
 
 
@@ -56,15 +50,3 @@ def cut_events(folder: Path, sizes: Mapping[str, int]) -> None:
         newest = max(newest, int(made) if made.isdecimal() else 0)
     if newest == int(time.time()):
         time.sleep(newest + 1 - time.time())
-
-
-def tell_purged(writer: SummaryWriter, step: int) -> None:
-    """Tell a TensorBoard that is running to forget what it has read of later steps.
-
-    Args:
-        writer: of the new file.
-        step: the last step before it.
-    """
-    event = Event(step=step + 1, session_log=SessionLog(status=SessionLog.START))
-    assert writer.file_writer is not None
-    writer.file_writer.event_writer.add_event(event)

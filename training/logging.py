@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger
 
 from ..wrappers.info import CHANGED, CONTEXT, SEGMENT, STEPS_SINCE_CHANGE
-from .events import cut_events, event_sizes, tell_purged
+from .events import cut_events, event_sizes
 from .run import CHANGES, EPISODES, ITERATIONS, Status, write_status
 from .tables import Table
+from .tensorboard import EventWriter
 
 EPISODE_COLUMNS = ("step", "env", "return", "length", "truncated", "segment")
 """The columns of `episodes.csv`; one `context/<knob>` for each knob follows."""
@@ -33,6 +34,7 @@ MOST_CHANGES = 100
 """How many changes an iteration may have for each to get a row."""
 
 _COPIES_DIFFER = "stream/copies_differ"
+_RETURN = "continual/return"
 
 # The first columns say the same.
 _REPEATED = ("time/iterations", "time/total_timesteps")
@@ -175,16 +177,25 @@ class StreamRecorder(BaseCallback):
         self._changes = ChangeWriter(folder, state and state["changes"])
         self._infos: Sequence[Mapping[str, Any]] = ()
         self._recorded = False
+        self._returns: list[float] = [] if state is None else list(state["returns"])
+        self.lived: dict[str, Any] = {} if state is None else dict(state["lived"])
+        """Segment and context of the first copy's last step."""
 
     def get_state(self) -> dict[str, Any]:
         """Return where the rows end."""
         self._end_iteration_if_over()
-        return {"table": self._table.position(), "changes": self._changes.get_state()}
+        return {
+            "table": self._table.position(),
+            "changes": self._changes.get_state(),
+            "returns": list(self._returns),
+            "lived": dict(self.lived),
+        }
 
     def begin_anew(self) -> None:
         """Take the stream's state from the worlds' last reset."""
         self._infos = list(self.training_env.unwrapped.reset_infos)
         self._changes.look(self.num_timesteps, self._infos)
+        self.lived = self.lived or _place(self._infos)
 
     def _on_training_start(self) -> None:
         self.begin_anew()
@@ -193,10 +204,12 @@ class StreamRecorder(BaseCallback):
         # An `info` tells the world of the next action; an episode's last was taken in the one
         # before.
         before, self._infos = self._infos, self.locals["infos"]
+        self.lived = _place(before)
         if any(info.get(CHANGED) for info in self._infos):
             self._changes.look(self.num_timesteps, self._infos)
         for env, (world, info) in enumerate(zip(before, self._infos, strict=True)):
             if (episode := info.get("episode")) is not None:
+                self._returns.append(float(episode["r"]))
                 self._table.append(
                     {
                         "step": self.num_timesteps,
@@ -217,23 +230,31 @@ class StreamRecorder(BaseCallback):
         self._table.flush()
         # Copies may come apart without a change: by noise.
         self._changes.look(self.num_timesteps, self._infos)
+        if self._returns:
+            self.logger.record(_RETURN, float(np.mean(self._returns)))
         scalars = stream_scalars(self._infos)
         for key, value in scalars.items():
             self.logger.record(f"stream/{key}", value)
         if scalars:
             self.logger.record(_COPIES_DIFFER, float(self._changes.copies_differ))
-            self._recorded = True
+        self._recorded = self._recorded or bool(scalars) or bool(self._returns)
 
     def _end_iteration_if_over(self) -> None:
         # The logger forgets what it has written down. Off-policy agents write after many rollouts.
-        if self._recorded and _COPIES_DIFFER not in self.logger.name_to_value:
+        if self._recorded and not {_COPIES_DIFFER, _RETURN} & self.logger.name_to_value.keys():
             self._changes.end_iteration()
+            self._returns.clear()
             self._recorded = False
 
     def close(self) -> None:
         """Close the tables."""
         self._table.close()
         self._changes.close()
+
+
+def _place(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the first copy's segment and context, where it tells them."""
+    return {key: infos[0][key] for key in (SEGMENT, CONTEXT) if key in infos[0]} if infos else {}
 
 
 def stream_scalars(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -256,8 +277,8 @@ def stream_scalars(infos: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 def make_logger(
     folder: Path, state: Mapping[str, Any] | None = None, before: Logger | None = None
-) -> tuple[Logger, IterationWriter]:
-    """Make the logger of a run, for `model.set_logger`, and its writer of rows.
+) -> tuple[Logger, IterationWriter, EventWriter]:
+    """Make the logger of a run, for `model.set_logger`, and what it writes by.
 
     Args:
         folder: the run folder.
@@ -270,30 +291,32 @@ def make_logger(
     rows = IterationWriter(folder, None if state is None else state["rows"])
     if state is not None:
         cut_events(folder, state["events"])
-    events = TensorBoardOutputFormat(str(folder))
+    events = EventWriter(folder, None if state is None else state["minima"])
     if state is not None:
-        tell_purged(events.writer, rows.step)
+        events.forget_after(rows.step)
     # TensorBoard first: when a row is in the table, its event is in the file.
     logger = Logger(str(folder), [events, rows])
     if before is not None:
         logger.name_to_value.update(before.name_to_value)
         logger.name_to_count.update(before.name_to_count)
         logger.name_to_excluded.update(before.name_to_excluded)
-    return logger, rows
+    return logger, rows, events
 
 
-def get_logger_state(folder: Path, logger: Logger, rows: IterationWriter) -> dict[str, Any]:
+def get_logger_state(folder: Path, rows: IterationWriter, events: EventWriter) -> dict[str, Any]:
     """Return where tables and TensorBoard's files end.
 
     Args:
         folder: the run folder.
-        logger: its logger.
-        rows: its writer of rows.
+        rows: the logger's writer of rows.
+        events: its writer of events.
     """
-    for output in logger.output_formats:
-        if isinstance(output, TensorBoardOutputFormat):
-            output.writer.flush()
-    return {"rows": rows.get_state(), "events": event_sizes(folder)}
+    events.flush()
+    return {
+        "rows": rows.get_state(),
+        "minima": events.get_state(),
+        "events": event_sizes(folder),
+    }
 
 
 def _is_number(value: Any) -> bool:

@@ -106,6 +106,11 @@ class TrainPPO(RunSettings):
         """Steps of each copy in one rollout."""
         return max(ROLLOUT_STEPS // self.n_envs, 1) if self.n_steps is None else self.n_steps
 
+    @property
+    def iteration_length(self) -> int:
+        """Environment steps in an iteration, over all copies: a rollout."""
+        return self.n_envs * self.rollout_length
+
     def learner(self) -> dict[str, Any]:
         """Return all settings of PPO alone, with nothing left to be filled in."""
         return {**own_settings(self), "n_steps": self.rollout_length}

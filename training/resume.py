@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -13,13 +13,12 @@ import numpy as np
 import torch
 import yaml
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger
 
 from ..agents.checkpoint import Found, keeps_worlds, read_checkpoint, save_checkpoint
 from ..agents.checkpoint.folder import CheckpointFolder
 from ..wrappers.errors import SettingsError
 from . import run
-from .logging import IterationWriter, StreamRecorder, get_logger_state
+from .logging import IterationWriter, StreamRecorder
 from .stopping import Diverged, StopRequest
 
 CHECKPOINT = "checkpoint"
@@ -60,9 +59,9 @@ class Checkpoints(BaseCallback):
         folder: the run folder.
         identity: what tells this run from others.
         every: iterations from one checkpoint to the next; 0 for none.
-        logger: the agent's.
         rows: the logger's writer of rows.
         recorder: writes the episodes.
+        log_state: returns where all that is written ends, by name.
         request: may ask to stop.
         found: the checkpoint that the run goes on from.
     """
@@ -72,9 +71,9 @@ class Checkpoints(BaseCallback):
         folder: Path,
         identity: Mapping[str, Any],
         every: int,
-        logger: Logger,
         rows: IterationWriter,
         recorder: StreamRecorder,
+        log_state: Callable[[], dict[str, Any]],
         request: StopRequest,
         found: Found | None = None,
     ) -> None:
@@ -82,9 +81,9 @@ class Checkpoints(BaseCallback):
         self._folder = folder
         self._identity = dict(identity)
         self._every = every
-        self._log = logger
         self._rows = rows
         self._recorder = recorder
+        self._log_state = log_state
         self._request = request
         extra = {} if found is None else found.tree["extra"]
         self.cost = Cost(*extra.get("cost", ()))
@@ -132,8 +131,7 @@ class Checkpoints(BaseCallback):
         extra = {
             "identity": self._identity,
             "steps": self.model.num_timesteps,
-            "logger": get_logger_state(self._folder, self._log, self._rows),
-            "recorder": self._recorder.get_state(),
+            **self._log_state(),
             "cost": tuple(self.cost),
             "seconds": self.seconds,
         }
@@ -173,6 +171,7 @@ def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Found | None:
         _require_same(path, extra["identity"], identity)
         _ = int(extra["steps"]), Cost(*extra["cost"]), float(extra["seconds"])
         _ = int(extra["logger"]["rows"]["iteration"]), extra["recorder"]["table"]
+        _ = extra["evaluation"]["table"]
     except SettingsError as error:
         raise SettingsError(f"{error}; move {folder} away to begin again") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -26,18 +26,20 @@ from ..wrappers.errors import SettingsError
 CONFIG = "config.yaml"
 CHANGES = "changes.csv"
 EPISODES = "episodes.csv"
+EVALUATIONS = "evaluations.csv"
 ITERATIONS = "iterations.csv"
 MODEL = "model.zip"
 PICTURE = "return.png"
 STAMP = "stamp.json"
 STATUS = "status.json"
 
+TABLES = (ITERATIONS, EPISODES, EVALUATIONS, CHANGES)
+"""All tables of a run, the most looked at first."""
+
 _LOCK = ".lock"
 _WRITTEN = (
-    CHANGES,
+    *TABLES,
     CONFIG,
-    EPISODES,
-    ITERATIONS,
     MODEL,
     PICTURE,
     STAMP,

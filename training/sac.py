@@ -136,6 +136,11 @@ class TrainSAC(RunSettings):
         """Environment steps until the end of the iteration that `total_steps` falls in."""
         return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
 
+    @property
+    def iteration_length(self) -> int:
+        """Environment steps in an iteration, over all copies."""
+        return self.iteration_steps
+
     def learner(self) -> dict[str, Any]:
         """Return all settings of SAC alone."""
         return own_settings(self)

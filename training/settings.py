@@ -48,6 +48,18 @@ class RunSettings(ABC):
     checkpoint_every: int = 10
     """Iterations from one checkpoint to the next; 0 for none, and nothing to go on from."""
 
+    evaluate_every: int = 50
+    """Iterations from one evaluation to the next, in worlds of its own; 0 for none."""
+
+    evaluation_episodes: int = 2
+    """Episodes of each task in an evaluation."""
+
+    evaluation_steps: int = 1000
+    """Steps after which an evaluation's episode is cut off."""
+
+    evaluation_segments: tuple[int, ...] = (0, 1, 2, 3)
+    """Segments whose contexts are evaluated, where a stream has too many contexts to try each."""
+
     threads: int = 1
     """Threads torch may use; for small networks more than 1 is slower."""
 
@@ -69,6 +81,11 @@ class RunSettings(ABC):
         require(self, "total_steps", self.total_steps >= 1, "1 or more")
         require(self, "n_envs", self.n_envs >= 1, "1 or more")
         require(self, "checkpoint_every", self.checkpoint_every >= 0, "0 or more")
+        require(self, "evaluate_every", self.evaluate_every >= 0, "0 or more")
+        require(self, "evaluation_episodes", self.evaluation_episodes >= 1, "1 or more")
+        require(self, "evaluation_steps", self.evaluation_steps >= 1, "1 or more")
+        segments = self.evaluation_segments
+        require(self, "evaluation_segments", min(segments, default=-1) >= 0, "0 or more each")
         require(self, "threads", self.threads >= 1, "1 or more")
         for name in ("layer_diagnostics_every", "trainability_every"):
             require(self, name, getattr(self, name) >= 0, "0 or more")
@@ -86,6 +103,23 @@ class RunSettings(ABC):
         from ..agents.diagnostics import Diagnostics
 
         return Diagnostics(self.layer_diagnostics_every, self.trainability_every)
+
+    @property
+    @abstractmethod
+    def iteration_length(self) -> int:
+        """Environment steps in an iteration, over all copies."""
+
+    @property
+    def evaluation(self) -> dict[str, Any]:
+        """How the agent is evaluated; nothing but "every" where it is not."""
+        if not self.evaluate_every:
+            return {"every": 0}
+        return {
+            "every": self.evaluate_every,
+            "episodes": self.evaluation_episodes,
+            "steps": self.evaluation_steps,
+            "segments": list(self.evaluation_segments),
+        }
 
     @abstractmethod
     def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:

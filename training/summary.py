@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ def print_summary(
     record: Record,
     last: Mapping[str, Any],
     seconds: float,
-    cost: str = "",
+    costs: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Print how a run went, where its picture is, and how to look closer.
 
@@ -38,19 +38,19 @@ def print_summary(
         record: what the run wrote.
         last: the newest value of every tag.
         seconds: how long training took.
-        cost: what checkpoints have cost.
+        costs: what was done beside learning, and what it cost.
     """
     # Long lines go past rich, which would break them.
     print(f"{record.stream}: {record.agent}, seed {record.seed}")
     table = Table(show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    rows = summary_rows(record, last, seconds)
-    for name, value in [*rows, ("checkpoints", cost)] if cost else rows:
+    for name, value in [*summary_rows(record, last, seconds), *costs]:
         table.add_row(name, value)
     Console(highlight=False).print(table)
     print(f"picture:     {folder / run.PICTURE}")
-    print(f"tables:      {folder / run.ITERATIONS}, {run.EPISODES}")
+    tables = [name for name in run.TABLES if (folder / name).exists()]
+    print(f"tables:      {folder / tables[0]}, {', '.join(tables[1:])}")
     print(f"TensorBoard: tensorboard --logdir {shlex.quote(str(runs_folder))}")
 
 

@@ -19,13 +19,15 @@ from ..evaluation.figures import draw_return
 from ..evaluation.records import read_run
 from ..wrappers.errors import SettingsError
 from . import run
-from .logging import IterationWriter, StreamRecorder, make_logger
+from .evaluate import Evaluation
+from .logging import IterationWriter, StreamRecorder, get_logger_state, make_logger
 from .progress import Progress
 from .resume import CHECKPOINT, Checkpoints, find_checkpoint, plain
 from .settings import RunSettings
 from .spaces import require_spaces
 from .stopping import Stopped, StopRequest, heed_signals
 from .summary import print_summary
+from .tensorboard import EventWriter
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -85,6 +87,7 @@ class Plan:
             "diagnostics": settings.diagnostics,
             "layer_diagnostics_every": settings.layer_diagnostics_every,
             "trainability_every": settings.trainability_every,
+            "evaluation": settings.evaluation,
             **self._boundaries(),
             **{settings.agent: settings.learner()},
         }
@@ -189,13 +192,25 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
         # Before anything is written: it may not fit.
         apply_checkpoint(folder / CHECKPOINT, found, agent)
     with ExitStack() as parts:  # all are closed, also where closing one of them fails
-        logger, rows = _open(plan, agent, extra, parts)
+        rows, events = _open(plan, agent, extra, parts)
         recorder = StreamRecorder(folder, extra and extra["recorder"])
         parts.callback(recorder.close)
+        evaluation = Evaluation(
+            folder, plan.stream, settings, rows, recorder, events, extra and extra["evaluation"]
+        )
+        parts.callback(evaluation.close)
+
+        def log_state() -> dict[str, Any]:
+            return {
+                "logger": get_logger_state(folder, rows, events),
+                "recorder": recorder.get_state(),
+                "evaluation": evaluation.get_state(),
+            }
+
         every = settings.checkpoint_every
         request = StopRequest(at_once=every == 0 or not keeps_worlds(agent))
         checkpoints = Checkpoints(
-            folder, _identity(plan), every, logger, rows, recorder, request, found
+            folder, _identity(plan), every, rows, recorder, log_state, request, found
         )
         progress = Progress(settings.total_steps)
         parts.callback(progress.close)
@@ -203,10 +218,13 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
             with heed_signals(request):
                 agent.learn(
                     settings.whole_steps - agent.num_timesteps,
-                    callback=CallbackList([recorder, progress, checkpoints]),
+                    # A checkpoint holds the evaluation of its own iteration.
+                    callback=CallbackList([recorder, progress, evaluation, checkpoints]),
                     reset_num_timesteps=found is None,
                 )
                 checkpoints.finish()
+                # After the last checkpoint, from which a longer run goes on without it.
+                evaluation.finish()
         except BaseException as error:
             _tell_end(folder, error, rows, _cost(checkpoints))
             raise
@@ -216,20 +234,22 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
     draw_return(record, folder / run.PICTURE)
     steps, cost = agent.num_timesteps, _cost(checkpoints)
     run.write_status(folder, run.Status("finished", steps, rows.iteration, checkpoints=cost))
-    print_summary(folder, settings.runs_folder, record, rows.last, seconds, cost)
+    costs = {"evaluations": evaluation.cost, "checkpoints": cost}
+    told = [(name, value) for name, value in costs.items() if value]
+    print_summary(folder, settings.runs_folder, record, rows.last, seconds, told)
     return Result(folder, steps, rows.iteration, seconds)
 
 
 def _open(
     plan: Plan, agent: BaseAlgorithm, extra: dict[str, Any] | None, parts: ExitStack
-) -> tuple[Logger, IterationWriter]:
+) -> tuple[IterationWriter, EventWriter]:
     """Make the folder ready to be written in, from the beginning or where a checkpoint was."""
     folder = plan.folder
     if extra is None:
         run.clear(folder)
-        logger, rows = make_logger(folder)
+        logger, rows, events = make_logger(folder)
     else:
-        logger, rows = make_logger(folder, extra["logger"], agent.logger)
+        logger, rows, events = make_logger(folder, extra["logger"], agent.logger)
         # An agent with iterations of its own counts them over its whole life.
         rows.before = 0 if hasattr(agent, "iteration") else rows.iteration
     parts.callback(logger.close)
@@ -237,7 +257,7 @@ def _open(
     run.write_stamp(folder, goes_on=extra is not None)
     run.write_status(folder, run.Status("running", rows.step, rows.iteration))
     agent.set_logger(logger)
-    return logger, rows
+    return rows, events
 
 
 def _tell_end(folder: Path, error: BaseException, rows: IterationWriter, cost: str) -> None:

@@ -155,11 +155,20 @@ class Change:
             stop = arrival if stop is None else min(stop, arrival)
         return State(self._value(number, clock - start, seed), number, start, stop)
 
+    def landmark_value(self, number: int, seed: Seeds) -> float:
+        """Compute the value that a segment settles at: without noise, after its transition.
+
+        Args:
+            number: the segment's, at least 0.
+            seed: entropy, as `seeds` gives it.
+        """
+        return self.law.value(number, (*seed.values, 1))
+
     def _value(self, number: int, since: int, seed: Seeds) -> float:
-        value = self.law.value(number, (*seed.values, 1))
+        value = self.landmark_value(number, seed)
         if number == 0 or since >= self.transition.duration:
             return value
-        before = self.law.value(number - 1, (*seed.values, 1))
+        before = self.landmark_value(number - 1, seed)
         return before + self.transition.share(since) * (value - before)
 
     def seeds(self, seed: int, place: Place, copy: int, episode: int) -> Seeds:

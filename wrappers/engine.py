@@ -115,6 +115,11 @@ class Engine:
         return bool(self._actors)
 
     @property
+    def rebuilds(self) -> bool:
+        """Whether all copies must have the same context, which takes a full reset to set."""
+        return getattr(self._worlds, "landing", Landing.IN_PLACE) == Landing.REBUILD
+
+    @property
     def alters_observations(self) -> bool:
         """Whether `finish` and `begin` do anything to observations."""
         return bool(self._observers)
@@ -133,6 +138,22 @@ class Engine:
         for one in self._filters:
             one.reseed(self.clockwork.seed)
         self._apply(set(self.clockwork.context))
+
+    def hold(self, context: Mapping[str, np.ndarray], seed: int) -> None:
+        """Begin a life in which each copy stays in a context of its own; a full reset must follow.
+
+        Args:
+            context: each knob's values, one entry a copy. The changes must be those of a stream
+                that never changes by itself: `Stream.frozen`.
+            seed: the stream's, for what knobs draw at every step.
+        """
+        self.clockwork = Clockwork(self.changes, seed, self._n_copies)
+        self.clockwork.context = {
+            name: np.asarray(context[name], dtype=np.float64) for name in self.clockwork.context
+        }
+        for one in self._filters:
+            one.reseed(seed)
+        self._apply(set(context))
 
     def act(self, actions: Any) -> Any:
         """Alter the actions on their way to the worlds."""

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import stable_baselines3.common.base_class
-from stable_baselines3.common.logger import TensorBoardOutputFormat
 
 from everlearn.agents.checkpoint import folder as checkpoint_folder
 from everlearn.agents.ppo.learner import PPOLearner
@@ -26,6 +25,7 @@ from everlearn.training.logging import IterationWriter
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.sac import TrainSAC
 from everlearn.training.tables import Table
+from everlearn.training.tensorboard import EventWriter
 
 
 class Crash(BaseException):
@@ -73,7 +73,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "sac": (SACLearner, "train", 30),
     "row": (Table, "append", 3),
     "iteration": (IterationWriter, "write", 3),
-    "events": (TensorBoardOutputFormat, "write", 3),
+    "events": (EventWriter, "write", 3),
     "file": (run, "write_atomically", 6),
     "checkpoint": (checkpoint_folder, "os", 200),
 }

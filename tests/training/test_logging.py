@@ -41,7 +41,7 @@ def learn(env: VecEnv, folder: Path | None, total_steps: int = 200) -> tuple[PPO
     watch = Watch()
     if folder is None:
         return model.learn(total_steps, watch), watch
-    logger, _ = make_logger(folder)
+    logger, _, _ = make_logger(folder)
     model.set_logger(logger)
     recorder = StreamRecorder(folder)
     model.learn(total_steps, callback=[recorder, watch])
@@ -127,7 +127,7 @@ def test_iterations_of_many_rollouts_are_one(
         "MlpPolicy", make_changing_env(change_every=2), iteration_steps=100,
         policy_kwargs={"net_arch": [8]}, learning_starts=1000, diagnostics=False, device="cpu",
     )  # fmt: skip
-    logger, _ = make_logger(tmp_path)
+    logger, _, _ = make_logger(tmp_path)
     agent.set_logger(logger)
     recorder = StreamRecorder(tmp_path)
     agent.learn(200, recorder)
@@ -199,7 +199,7 @@ def test_logging_does_not_change_training(tmp_path: Path, make_changing_env: Mak
 
 
 def test_the_status_goes_with_the_rows(tmp_path: Path) -> None:
-    logger, rows = make_logger(tmp_path)
+    logger, rows, _ = make_logger(tmp_path)
     logger.record("time/iterations", 7, exclude="tensorboard")
     logger.record("train/loss", 0.5)
     logger.record("note", "no number")

@@ -51,6 +51,8 @@ PPO = TrainPPO(
     n_epochs=2,
     hidden_sizes=(8, 8),
     checkpoint_every=2,
+    evaluate_every=3,
+    evaluation_steps=20,
 )
 SAC = TrainSAC(
     stream=STREAM,
@@ -63,6 +65,8 @@ SAC = TrainSAC(
     replay_ratio=0.5,
     hidden_sizes=(8, 8),
     checkpoint_every=2,
+    evaluate_every=3,
+    evaluation_steps=20,
 )
 AGENTS: dict[str, Any] = {
     "ppo": PPO,
@@ -101,7 +105,7 @@ def tensors(folder: Path) -> dict[str, Any]:
 
 
 def compare_runs(ours: Path, theirs: Path) -> None:
-    for table in ("iterations.csv", "episodes.csv", "changes.csv"):
+    for table in ("iterations.csv", "episodes.csv", "evaluations.csv", "changes.csv"):
         assert timeless_table(ours / table) == timeless_table(theirs / table)
     assert repr(scalars(ours)) == repr(scalars(theirs))
     torch.testing.assert_close(tensors(ours), tensors(theirs), rtol=0, atol=0, equal_nan=True)

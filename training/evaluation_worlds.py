@@ -1,0 +1,159 @@
+"""Worlds to try an agent in, each copy held in a context of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+from gymnasium import Space
+
+from ..envs import make_vec_env
+
+if TYPE_CHECKING:
+    from ..envs import Stream
+    from ..envs.make import Backend
+    from ..envs.vec_env import StreamVecEnv
+    from ..wrappers.engine import Engine
+
+MOST_COPIES = 32
+"""How many copies are stepped together; more trials than this take turns."""
+
+_SUCCESS = ("success_any", "is_success", "success")
+
+
+class Trial(NamedTuple):
+    """An episode to be lived.
+
+    Attributes:
+        context: each knob's value.
+        seed: decides all that its world draws, from 0 to 2**31 - 1.
+    """
+
+    context: Mapping[str, float]
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """What an episode came to.
+
+    Attributes:
+        reward: the sum of its rewards.
+        length: its steps.
+        success: whether it succeeded at any step, or None where its world does not say.
+        whole: whether it ended, and was not cut off.
+    """
+
+    reward: float
+    length: int
+    success: bool | None
+    whole: bool = True
+
+
+@final
+class EvaluationWorlds:
+    """A stream's worlds, built once, in which nothing changes but what each trial asks for.
+
+    Where all copies must be alike (envpool, sequences of worlds), those that share a context are
+    stepped together, and one seed decides for them all; these back ends build their worlds anew
+    from it.
+
+    Args:
+        stream: the stream that the agent learns in.
+        backend: what steps the worlds.
+        n_trials: how many episodes there will be at a time.
+        n_alike: how many of them share a context.
+        most_steps: an episode is cut off after so many steps.
+    """
+
+    def __init__(
+        self, stream: Stream, backend: Backend, n_trials: int, n_alike: int, most_steps: int
+    ) -> None:
+        self._most_steps = most_steps
+        frozen = stream.frozen()
+        self._worlds = _make(frozen, min(n_alike, MOST_COPIES), backend)
+        self._alike = self._engine.rebuilds
+        if not self._alike and min(n_trials, MOST_COPIES) != self._worlds.num_envs:
+            self._worlds.close()
+            self._worlds = _make(frozen, min(n_trials, MOST_COPIES), backend)
+
+    def play(self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]) -> Iterator[Outcome]:
+        """Live one episode for each trial.
+
+        Args:
+            trials: those with equal contexts side by side.
+            act: from the observations of all copies to their actions.
+
+        Yields:
+            What each came to, in their order.
+        """
+        left = list(trials)
+        while left:
+            together = [
+                trial
+                for trial in left[: self._worlds.num_envs]
+                if not self._alike or trial.context == left[0].context
+            ]
+            del left[: len(together)]
+            yield from self._play_together(together, act)
+
+    @property
+    def action_space(self) -> Space:
+        """The actions of one copy."""
+        return self._worlds.action_space
+
+    def close(self) -> None:
+        """Close the worlds."""
+        self._worlds.close()
+
+    @property
+    def _engine(self) -> Engine:
+        return self._worlds.get_attr("engine")[0]
+
+    def _play_together(
+        self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]
+    ) -> list[Outcome]:
+        worlds, n_trials = self._worlds, len(trials)
+        observations = self._begin(trials)
+        rewards = np.zeros(worlds.num_envs)
+        success: list[bool | None] = [None] * n_trials
+        outcomes: dict[int, Outcome] = {}
+        for step in range(1, self._most_steps + 1):
+            observations, got, dones, infos = worlds.step(act(observations))
+            rewards += got
+            for copy in range(n_trials):
+                if copy in outcomes:
+                    continue
+                told = _success(infos[copy])
+                if told is not None:
+                    success[copy] = bool(success[copy]) or told
+                if dones[copy]:
+                    total = infos[copy]["episode"]["r"]
+                    outcomes[copy] = Outcome(total, step, success[copy])
+            if len(outcomes) == n_trials:
+                break
+        return [
+            outcomes.get(copy)
+            or Outcome(float(rewards[copy]), self._most_steps, success[copy], whole=False)
+            for copy in range(n_trials)
+        ]
+
+    def _begin(self, trials: Sequence[Trial]) -> Any:
+        """Begin all episodes; copies without a trial of their own repeat the first."""
+        n_copies = self._worlds.num_envs
+        filled = [*trials, *[trials[0]] * (n_copies - len(trials))]
+        context = {
+            name: np.array([trial.context[name] for trial in filled]) for name in trials[0].context
+        }
+        self._engine.hold(context, trials[0].seed)
+        self._worlds.prepare_anew([trial.seed for trial in filled])
+        return self._worlds.reset()
+
+
+def _make(stream: Stream, n_copies: int, backend: Backend) -> StreamVecEnv:
+    worlds: Any = make_vec_env(stream, n_copies, seed=0, backend=backend, training=False)
+    return worlds
+
+
+def _success(info: Mapping[str, Any]) -> bool | None:
+    return next((bool(info[name]) for name in _SUCCESS if name in info), None)
