@@ -19,9 +19,8 @@ import stable_baselines3.common.base_class
 from everlearn.agents.checkpoint import folder as checkpoint_folder
 from everlearn.agents.ppo.learner import PPOLearner
 from everlearn.agents.sac.learner import SACLearner
-from everlearn.envs.vec_env import StreamVecEnv
 from everlearn.training import run
-from everlearn.training.logging import IterationWriter
+from everlearn.training.logging import IterationWriter, StreamRecorder
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.sac import TrainSAC
 from everlearn.training.tables import Table
@@ -67,7 +66,7 @@ def half_a_row(table: Any, row: Any) -> None:
 
 
 POINTS: dict[str, tuple[Any, str, int]] = {
-    "rollout": (StreamVecEnv, "step_wait", 70),
+    "rollout": (StreamRecorder, "_on_step", 70),
     "update": (stable_baselines3.common.base_class.BaseAlgorithm, "_update_learning_rate", 3),
     "ppo": (PPOLearner, "_step", 20),
     "sac": (SACLearner, "train", 30),

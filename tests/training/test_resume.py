@@ -229,7 +229,7 @@ def run_killed(settings: Any, seeds: list[str]) -> int:
 
 
 def small(folder: Path, **changed: Any) -> TrainPPO:
-    return replace(PPO, runs_folder=str(folder), total_steps=128, **changed)
+    return replace(PPO, runs_folder=str(folder), total_steps=128, evaluate_every=0, **changed)
 
 
 def half_way(folder: Path, **changed: Any) -> tuple[TrainPPO, Path]:
