@@ -43,6 +43,17 @@ class Track(NamedTuple):
 
 
 def draw_stream(title: str, tracks: Sequence[Track], file: str | Path) -> None:
+    """Draw what changes when, into a file.
+
+    Args:
+        title: the picture's title.
+        tracks: at least one; those with the same time axis side by side.
+        file: the picture; its ending says the format, such as ".png".
+    """
+    stream_figure(title, tracks).savefig(file)
+
+
+def stream_figure(title: str, tracks: Sequence[Track]) -> Figure:
     """Draw what changes when: a panel for each knob, tasks as coloured bands.
 
     Changes are marked by dashed lines where they can be told apart. Values that span more than a
@@ -51,7 +62,6 @@ def draw_stream(title: str, tracks: Sequence[Track], file: str | Path) -> None:
     Args:
         title: the picture's title.
         tracks: at least one; those with the same time axis side by side.
-        file: the picture; its ending says the format, such as ".png".
     """
     heights = [_height(track) for track in tracks]
     figure = Figure(figsize=(10, 0.9 + sum(heights)), dpi=140)
@@ -73,7 +83,7 @@ def draw_stream(title: str, tracks: Sequence[Track], file: str | Path) -> None:
         if last:
             panels[i].set_xlabel(track.axis)
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    figure.savefig(file)
+    return figure
 
 
 def starts(points: Sequence[tuple[int, int, float]]) -> list[int]:

@@ -13,6 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from ..envs.contexts import NamedContext, all_contexts, contexts_of_segments
 from ..evaluation.reference_returns import Reference, find_reference
+from ..evaluation.run_metrics import CURRENT
 from ..wrappers.info import CONTEXT, SEGMENT
 from ..wrappers.observe_context import TASK
 from .evaluation_worlds import EvaluationWorlds, Outcome, Trial
@@ -41,9 +42,6 @@ EVALUATION_COLUMNS = (
     "normalized",
 )
 """The columns of `evaluations.csv`; one `context/<knob>` for each knob follows."""
-
-CURRENT = "current"
-"""The task of being in the context in which the last step was taken."""
 
 
 @final

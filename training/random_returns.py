@@ -45,16 +45,23 @@ class MeasureRandomReturns:
     episodes: int = 100
     """Episodes of each world."""
 
+    only: str = ""
+    """Measure the worlds with this in their name; the others keep their rows."""
+
     output: Path = TABLE
     """The table to write."""
 
     def run(self) -> None:
         """Measure, and write the table."""
-        rows = []
+        known = json.loads(self.output.read_text(encoding="utf-8")) if self.output.exists() else []
+        rows = {_key(row["world"], row["settings"]): row for row in known}
         for world, settings in base_worlds():
-            rows.append(self._measure(world, settings))
-            print(json.dumps(rows[-1]), flush=True)
-        self.output.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            if self.only in world:
+                rows[_key(world, settings)] = self._measure(world, settings)
+                print(json.dumps(rows[_key(world, settings)]), flush=True)
+        order = [_key(world, settings) for world, settings in base_worlds()]
+        table = [rows[key] for key in order if key in rows]
+        self.output.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
     def _measure(self, world: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         import numpy as np
@@ -93,7 +100,11 @@ def base_worlds() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for builder in CATALOGUE.values():
         stream = builder()
         for world in stream.worlds:
-            key = json.dumps([world, dict(stream.world_settings)], sort_keys=True)
+            key = _key(world, stream.world_settings)
             if key not in seen:
                 seen.add(key)
                 yield world, stream.world_settings
+
+
+def _key(world: str, settings: Mapping[str, Any]) -> str:
+    return json.dumps([world, dict(settings)], sort_keys=True)

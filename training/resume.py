@@ -171,7 +171,7 @@ def find_checkpoint(folder: Path, identity: Mapping[str, Any]) -> Found | None:
         _require_same(path, extra["identity"], identity)
         _ = int(extra["steps"]), Cost(*extra["cost"]), float(extra["seconds"])
         _ = int(extra["logger"]["rows"]["iteration"]), extra["recorder"]["table"]
-        _ = extra["evaluation"]["table"]
+        _ = extra["evaluation"]["table"], extra["card"]["iteration"]
     except SettingsError as error:
         raise SettingsError(f"{error}; move {folder} away to begin again") from error
     except (LookupError, TypeError, ValueError, AttributeError) as error:

@@ -21,12 +21,12 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
+from ..evaluation.run_metrics import EVALUATIONS
 from ..wrappers.errors import SettingsError
 
 CONFIG = "config.yaml"
 CHANGES = "changes.csv"
 EPISODES = "episodes.csv"
-EVALUATIONS = "evaluations.csv"
 ITERATIONS = "iterations.csv"
 MODEL = "model.zip"
 PICTURE = "return.png"

@@ -60,6 +60,9 @@ class RunSettings(ABC):
     evaluation_segments: tuple[int, ...] = (0, 1, 2, 3)
     """Segments whose contexts are evaluated, where a stream has too many contexts to try each."""
 
+    histograms_every: int = 100
+    """Iterations from one histogram of the weights in TensorBoard to the next; 0 for none."""
+
     threads: int = 1
     """Threads torch may use; for small networks more than 1 is slower."""
 
@@ -86,6 +89,7 @@ class RunSettings(ABC):
         require(self, "evaluation_steps", self.evaluation_steps >= 1, "1 or more")
         segments = self.evaluation_segments
         require(self, "evaluation_segments", min(segments, default=-1) >= 0, "0 or more each")
+        require(self, "histograms_every", self.histograms_every >= 0, "0 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
         for name in ("layer_diagnostics_every", "trainability_every"):
             require(self, name, getattr(self, name) >= 0, "0 or more")

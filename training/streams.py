@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,7 @@ from .terminal import print_table, readers_may_leave
 
 if TYPE_CHECKING:
     from ..envs import Stream, TableRow
+    from ..evaluation.stream_figures import Track
     from .timelines import Timeline
 
 _HEAD, _TAIL = 20, 10
@@ -202,16 +203,16 @@ def task_names(stream: Stream) -> dict[str, tuple[str, ...]]:
     return {TASK: short_names(stream.worlds)} if len(stream.worlds) > 1 else {}
 
 
-def _draw(stream: Stream, lines: list[Timeline], picture: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def tracks_of(lines: Sequence[Timeline]) -> list[Track]:
+    """Return what to draw of timelines: a track for each knob.
 
-    from ..evaluation.stream_figures import Track, draw_stream
+    Args:
+        lines: of one stream, at least one.
+    """
+    from ..evaluation.stream_figures import Track
 
-    formats = FigureCanvasAgg.get_supported_filetypes()
-    if picture.suffix[1:].lower() not in formats:
-        raise unknown("format of a picture", picture.suffix, [f".{one}" for one in formats])
-    names = task_names(stream)
-    tracks = [
+    names = task_names(lines[0].stream)
+    return [
         Track(
             change.knob,
             [(row.step, row.segment, row.context[change.knob]) for row in line.points(change)],
@@ -222,9 +223,19 @@ def _draw(stream: Stream, lines: list[Timeline], picture: Path) -> None:
         for line in lines
         for change in line.changes
     ]
+
+
+def _draw(stream: Stream, lines: list[Timeline], picture: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from ..evaluation.stream_figures import draw_stream
+
+    formats = FigureCanvasAgg.get_supported_filetypes()
+    if picture.suffix[1:].lower() not in formats:
+        raise unknown("format of a picture", picture.suffix, [f".{one}" for one in formats])
     seed = lines[0].seed
     try:
-        draw_stream(f"{stream.name}, seed {seed}", tracks, picture)
+        draw_stream(f"{stream.name}, seed {seed}", tracks_of(lines), picture)
     except OSError as error:
         reason = error.strerror or error
         raise SettingsError(f"cannot write the picture {picture}: {reason}") from error

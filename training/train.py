@@ -23,6 +23,7 @@ from .evaluate import Evaluation
 from .logging import IterationWriter, StreamRecorder, get_logger_state, make_logger
 from .progress import Progress
 from .resume import CHECKPOINT, Checkpoints, find_checkpoint, plain
+from .run_card import RunCard
 from .settings import RunSettings
 from .spaces import require_spaces
 from .stopping import Stopped, StopRequest, heed_signals
@@ -199,12 +200,14 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
             folder, plan.stream, settings, rows, recorder, events, extra and extra["evaluation"]
         )
         parts.callback(evaluation.close)
+        card = RunCard(plan.stream, settings, _config(plan), rows, events, extra and extra["card"])
 
         def log_state() -> dict[str, Any]:
             return {
                 "logger": get_logger_state(folder, rows, events),
                 "recorder": recorder.get_state(),
                 "evaluation": evaluation.get_state(),
+                "card": card.get_state(),
             }
 
         every = settings.checkpoint_every
@@ -219,12 +222,13 @@ def _run(plan: Plan, agent: BaseAlgorithm, found: Found | None) -> Result:
                 agent.learn(
                     settings.whole_steps - agent.num_timesteps,
                     # A checkpoint holds the evaluation of its own iteration.
-                    callback=CallbackList([recorder, progress, evaluation, checkpoints]),
+                    callback=CallbackList([recorder, progress, card, evaluation, checkpoints]),
                     reset_num_timesteps=found is None,
                 )
                 checkpoints.finish()
                 # After the last checkpoint, from which a longer run goes on without it.
                 evaluation.finish()
+                card.finish(folder)
         except BaseException as error:
             _tell_end(folder, error, rows, _cost(checkpoints))
             raise
