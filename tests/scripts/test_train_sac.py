@@ -10,7 +10,7 @@ from everlearn.scripts.train_sac import main
 TINY = (
     "--stream everlearn/SlipperyAnt-v0:change_every=200 --methods continual-backprop --seed 0 "
     "--total-steps 350 --n-envs 2 --iteration-steps 100 --learning-starts 100 --batch-size 32 "
-    "--replay-ratio 0.25 --hidden-sizes 8 8 --runs-folder {folder}"
+    "--replay-ratio 0.25 --hidden-sizes 8 8 --evaluation-steps 10 --runs-folder {folder}"
 )
 
 

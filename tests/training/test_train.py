@@ -27,6 +27,7 @@ SMALL = TrainPPO(
     batch_size=32,
     n_epochs=1,
     hidden_sizes=(8, 8),
+    evaluation_steps=10,
 )
 
 
@@ -60,6 +61,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "checkpoint",
         "config.yaml",
         "episodes.csv",
+        "evaluations.csv",
         "iterations.csv",
         "model.zip",
         "return.png",
