@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.save_util import load_from_zip_file, recursive_getattr
+from stable_baselines3.common.type_aliases import GymEnv, TensorDict
+from stable_baselines3.common.utils import update_learning_rate
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -22,7 +24,7 @@ from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
 from .layers import Part, capture_batch, capture_features
 from .method import Method, overrides
-from .optimizer import make_optimizer
+from .optimizer import find_state, make_optimizer, save_optimizer
 from .registry import describe_method, rebuild_method
 
 SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
@@ -48,6 +50,9 @@ class MethodHost(BaseAlgorithm):
     method_state: dict[str, Any]
     """The methods' state while the agent is saved or loaded, and empty otherwise."""
 
+    earlier_steps: int
+    """Environment steps in calls of `learn` before the last that counted from 0 again."""
+
     _penalties: list[Tensor]
     _reset_infos: list[dict[str, Any]]
 
@@ -65,6 +70,7 @@ class MethodHost(BaseAlgorithm):
     def _hold_methods(self, methods: Iterable[Method]) -> None:
         self.method_specs = [describe_method(method) for method in methods]
         self.method_state = {}
+        self.earlier_steps = 0
         self.methods = ()
         self.parts = ()
         self._penalties = []
@@ -197,8 +203,22 @@ class MethodHost(BaseAlgorithm):
             for tag, value in method.after_iteration().items():
                 self.logger.record(tag, value)
 
+    def _update_learning_rate(self, optimizers: list[Optimizer] | Optimizer) -> None:
+        """Set the learning rate that the schedule and the methods ask for, and log it."""
+        super()._update_learning_rate(optimizers)
+        given = rate = float(self.lr_schedule(self._current_progress_remaining))
+        for method in self.methods:
+            rate = method.learning_rate(rate, self.earlier_steps + self.num_timesteps)
+        if rate != given:
+            self.logger.record("train/learning_rate", rate)
+            for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
+                update_learning_rate(optimizer, rate)
+
     def _setup_learn(self, *args: Any, **kwargs: Any) -> tuple[int, BaseCallback]:
+        known = self.num_timesteps
         prepared = super()._setup_learn(*args, **kwargs)
+        # Stable-baselines3 may have begun to count anew.
+        self.earlier_steps += known - self.num_timesteps
         assert self.env is not None
         self._reset_infos = list(self.env.unwrapped.reset_infos)
         return prepared
@@ -248,6 +268,42 @@ class MethodHost(BaseAlgorithm):
             super().save(path, exclude, include)
         finally:
             self.method_state = {}
+
+    def get_parameters(self) -> dict[str, dict[str, Any]]:
+        """Return the parameters and the optimizers' state, as stable-baselines3 can load them."""
+        parameters = super().get_parameters()
+        for name, optimizer in self._optimizer_names().items():
+            parameters[name] = save_optimizer(optimizer, self.policy)
+        return parameters
+
+    def set_parameters(
+        self,
+        load_path_or_dict: str | TensorDict,
+        exact_match: bool = True,
+        device: torch.device | str = "auto",
+    ) -> None:
+        """Load parameters and optimizers' state; a foreign optimizer's state is begun anew.
+
+        Args:
+            load_path_or_dict: a saved agent, or what `get_parameters` returned.
+            exact_match: whether nothing may be missing.
+            device: where to load to.
+        """
+        given: Any = load_path_or_dict
+        if not isinstance(given, dict):
+            _, given, _ = load_from_zip_file(given, device=device, load_data=False)
+        found = {
+            name: find_state(given[name], optimizer, self.policy)
+            for name, optimizer in self._optimizer_names().items()
+            if name in given
+        }
+        super().set_parameters(given | found, exact_match, device)
+
+    def _optimizer_names(self) -> dict[str, Optimizer]:
+        """Return the networks' optimizers by the names under which they are saved."""
+        owned = {id(owner.optimizer) for owner in self._optimizer_owners()}
+        named = {name: recursive_getattr(self, name) for name in self._get_torch_save_params()[0]}
+        return {name: found for name, found in named.items() if id(found) in owned}
 
     @classmethod
     def load(

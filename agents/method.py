@@ -159,6 +159,18 @@ class Method(nn.Module):
             parameters: after the step, in the order of `part.parameters`.
         """
 
+    def learning_rate(self, rate: float, steps: int) -> float:
+        """Return the learning rate of the updates that come now.
+
+        Asked before each call of `train`: after a rollout for PPO, every `train_freq` steps for
+        SAC, whose temperature follows too.
+
+        Args:
+            rate: what stable-baselines3's schedule gives, or the method before this one.
+            steps: environment steps of the agent's whole life, over all copies of the world.
+        """
+        return rate
+
     def penalty(self, part: Part) -> Tensor | None:
         """Return what is to be added to the loss of a gradient step, or None.
 

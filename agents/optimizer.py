@@ -1,4 +1,4 @@
-"""Which optimizer an agent with methods uses."""
+"""Which optimizer an agent with methods uses, and how its state is saved."""
 
 from __future__ import annotations
 
@@ -57,3 +57,46 @@ def make_optimizer(
     if kind is torch.optim.Adam and settings.keys() <= {"betas", "eps", "weight_decay"}:
         kind = Adam
     return kind(parameters, lr=learning_rate, **settings)
+
+
+OWN = "everlearn"
+"""Where the state of a method's optimizer lies, beside what stable-baselines3 reads."""
+
+
+def save_optimizer(optimizer: Optimizer, policy: BasePolicy) -> dict[str, Any]:
+    """Return an optimizer's state in such a way that stable-baselines3 can load it too.
+
+    It makes the optimizer that the policy asks for, to which another's memory means nothing: it
+    finds the state in which it would begin, and the other's lies beside that.
+
+    Args:
+        optimizer: which may be a method's.
+        policy: whose `optimizer_class` stable-baselines3 will build.
+    """
+    if _speaks_for(optimizer, policy):
+        return optimizer.state_dict()
+    parameters = [member for group in optimizer.param_groups for member in group["params"]]
+    rate = optimizer.param_groups[0]["lr"]
+    kind: Any = policy.optimizer_class
+    begun = kind(parameters, lr=rate, **policy.optimizer_kwargs).state_dict()
+    return begun | {OWN: {"class": type(optimizer).__name__, "state": optimizer.state_dict()}}
+
+
+def find_state(saved: dict[str, Any], optimizer: Optimizer, policy: BasePolicy) -> dict[str, Any]:
+    """Return what an optimizer is to load; another's memory is none for it, and it begins anew.
+
+    Args:
+        saved: from `save_optimizer`, or from stable-baselines3.
+        optimizer: which may be a method's.
+        policy: the optimizer's.
+    """
+    own = saved.get(OWN)
+    if own is not None and own["class"] == type(optimizer).__name__:
+        return own["state"]
+    return saved if _speaks_for(optimizer, policy) else optimizer.state_dict()
+
+
+def _speaks_for(optimizer: Optimizer, policy: BasePolicy) -> bool:
+    """Return whether an optimizer's state is one of the policy's own optimizer."""
+    kind = policy.optimizer_class
+    return type(optimizer) is kind or (type(optimizer) is Adam and kind is torch.optim.Adam)

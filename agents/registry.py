@@ -14,18 +14,25 @@ if TYPE_CHECKING:
     from .method import Method
 
 METHODS = {
+    "cautious": ".plasticity.cautious:Cautious",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
+    "core": ".plasticity.core:CoRe",
     "dormant-gradient-perturbation": (
         ".plasticity.dormant_gradient_perturbation:DormantGradientPerturbation"
     ),
     "drm-perturbation": ".plasticity.drm_perturbation:DrMPerturbation",
+    "equal-betas-adam": ".plasticity.equal_betas_adam:EqualBetasAdam",
+    "infinite-schedule": ".plasticity.infinite_schedule:InfiniteSchedule",
     "l2": ".plasticity.l2:L2",
     "l2-init": ".plasticity.l2_init:L2Init",
+    "lion": ".plasticity.lion:Lion",
     "parseval": ".plasticity.parseval:Parseval",
     "redo": ".plasticity.redo:ReDo",
     "resets": ".plasticity.resets:Resets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",
     "spectral": ".plasticity.spectral:Spectral",
+    "trac": ".plasticity.trac:TRAC",
+    "upgd": ".plasticity.upgd:UPGD",
     "wasserstein": ".plasticity.wasserstein:Wasserstein",
 }
 """Where each method's class is; a new method is one more line."""

@@ -21,6 +21,7 @@ from .tree import CheckpointError
 
 _VALUES = (
     "num_timesteps",
+    "earlier_steps",
     "_n_updates",
     "_n_calls",
     "_episode_num",

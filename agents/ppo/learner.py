@@ -251,10 +251,11 @@ def _compile(update: Update) -> SimpleNamespace:
     def observe(values: Any, features: Any) -> None:
         update.observe(values, features)
 
+    looked_at = update.observers or update.penalties
     return SimpleNamespace(
         step=Compiled(step, "PPO's update", constant=True),
         gradient=Compiled(gradient, "PPO's gradient", constant=True),
         apply=Compiled(apply, "PPO's optimizer", constant=True),
-        # Without observers there is nothing to compile.
-        observe=Compiled(observe, "the observers", constant=True) if update.observers else observe,
+        # Where nobody looks there is nothing to compile.
+        observe=Compiled(observe, "PPO's observers", constant=True) if looked_at else observe,
     )

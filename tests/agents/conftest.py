@@ -75,7 +75,8 @@ def make_double(agent: Any) -> None:
     for method in agent.methods:
         method.double()
     for state in agent.policy.optimizer.state.values():
-        state |= {key: value.double() for key, value in state.items() if value.ndim > 0}
+        tensors = {key: value for key, value in state.items() if isinstance(value, torch.Tensor)}
+        state |= {key: value.double() for key, value in tensors.items() if value.ndim > 0}
     for name in ("values", "log_probs", "advantages", "returns"):
         buffer = agent.rollout_buffer
         setattr(buffer, name, getattr(buffer, name).astype(np.float64))
@@ -98,6 +99,8 @@ def twins(build: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         reference.collect_rollouts(reference.env, callback, buffer, reference.n_steps)
         fast.rollout_buffer = copy.deepcopy(buffer)
         fast._n_updates = reference._n_updates
+        fast.num_timesteps = reference.num_timesteps
+        fast.earlier_steps = reference.earlier_steps
         fast._current_progress_remaining = reference._current_progress_remaining = 0.5
         nn.ModuleList(fast.methods).load_state_dict(nn.ModuleList(reference.methods).state_dict())
         fast.policy.load_state_dict(reference.policy.state_dict())

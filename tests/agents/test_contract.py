@@ -52,6 +52,7 @@ def penalty(**wrong: Any) -> Case:
 
 
 CASES = {
+    "cautious": Case(on={}),
     "continual-backprop": Case(
         on={"replacement_rate": 0.05, "maturity": 3},
         off={"replacement_rate": 0.0},
@@ -87,6 +88,16 @@ CASES = {
     "parseval": penalty(scale=0),
     "spectral": penalty(power=1),
     "wasserstein": penalty(),
+    "core": Case(on={}, wrong={"smallest_step": 0, "growth": 0.5, "frozen": 2}),
+    "equal-betas-adam": Case(on={}, wrong={"beta": 1, "weight_decay": -1}),
+    "infinite-schedule": Case(
+        on={"warmup_steps": 100, "cooldown_steps": 150},
+        off={"warmup_steps": 0, "cooldown_steps": 0, "constant": 1.0},
+        wrong={"constant": 2, "warmup_steps": -1, "anneal_steps": 0, "minimum": 0},
+    ),
+    "lion": Case(on={"weight_decay": 0.1}, wrong={"beta1": 1, "weight_decay": -1}),
+    "trac": Case(on={"initial_scale": 0.1}, wrong={"epsilon": 0}),
+    "upgd": Case(on={}, wrong={"noise": -1, "utility_decay": 1, "form": "mine"}),
 }
 
 
@@ -127,12 +138,17 @@ def same_optimizers(first: Any, second: Any) -> bool:
 
 
 def same_optimizer(first: torch.optim.Optimizer, second: torch.optim.Optimizer) -> bool:
-    one, other = first.state_dict(), second.state_dict()
-    return one["param_groups"] == other["param_groups"] and all(
-        torch.equal(value, other["state"][index][key])
-        for index, state in one["state"].items()
-        for key, value in state.items()
-    )
+    return same_data(first.state_dict(), second.state_dict())
+
+
+def same_data(first: Any, second: Any) -> bool:
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(
+            same_data(value, second[key]) for key, value in first.items()
+        )
+    if isinstance(first, torch.Tensor):
+        return torch.equal(first, second)
+    return bool(first == second)
 
 
 def test_every_method_is_here() -> None:

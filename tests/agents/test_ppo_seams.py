@@ -18,6 +18,13 @@ from torch import Tensor, nn
 
 from everlearn.agents import PPO, ContinualBackprop, Method
 from everlearn.agents.layers import Part
+from everlearn.agents.plasticity.cautious import Cautious
+from everlearn.agents.plasticity.core import CoRe
+from everlearn.agents.plasticity.equal_betas_adam import EqualBetasAdam
+from everlearn.agents.plasticity.infinite_schedule import InfiniteSchedule
+from everlearn.agents.plasticity.lion import Lion
+from everlearn.agents.plasticity.trac import TRAC
+from everlearn.agents.plasticity.upgd import UPGD
 from everlearn.wrappers import info as info_names
 
 
@@ -118,6 +125,14 @@ METHODS: dict[str, list[Method]] = {
     "another utility": [ContinualBackprop(**ACTIVE, utility="adaptable_contribution")],
     "as published": [ContinualBackprop.as_published(**ACTIVE)],
     "all": [LayerNorm(), Pull(), ContinualBackprop(**ACTIVE), Shrink()],
+    "upgd": [UPGD()],
+    "upgd, all": [UPGD(noise=0.1), Pull(), ContinualBackprop(**ACTIVE), Shrink()],
+    "trac": [TRAC(initial_scale=0.3)],
+    "lion": [Lion(weight_decay=0.1)],
+    "cautious": [Cautious(), Pull()],
+    "core": [CoRe()],
+    "equal betas": [EqualBetasAdam(weight_decay=0.1, decoupled=True), Pull()],
+    "schedule": [InfiniteSchedule(warmup_steps=400, cooldown_steps=0, constant=0.5)],
 }
 BETAS = {"net_arch": [8, 8], "optimizer_kwargs": {"betas": (0.99, 0.99)}}
 

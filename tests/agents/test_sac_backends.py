@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from everlearn.agents import SAC, ContinualBackprop, Method
 from everlearn.agents.layers import Part
+from everlearn.agents.registry import make_method
 from everlearn.wrappers.errors import SettingsError
 
 Make = Callable[..., Any]
@@ -138,6 +139,9 @@ SETTINGS: list[dict[str, Any]] = [
     {"methods": [Pull()]},
     {"methods": [Shrink()]},
     {"methods": [ContinualBackprop(replacement_rate=0.05, maturity=3), Pull()]},
+    {"methods": [make_method("upgd", noise=0.1), Pull(), Shrink()]},
+    {"methods": [make_method("lion"), make_method("infinite-schedule", warmup_steps=1000)]},
+    {"methods": [make_method("cautious"), Shrink()]},
 ]
 
 

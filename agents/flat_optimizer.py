@@ -1,0 +1,139 @@
+"""Optimizers that do with one operation on a flat tensor what else takes one for each parameter."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from .adam import WEIGHTS
+from .flat_adam import MOMENTS, AdamSettings
+
+
+class FlatOptimizer(Optimizer):
+    """An optimizer of one group of parameters, whose state lies in flat tensors: abstract base.
+
+    The state of each parameter is of its shape, as everywhere in torch, and a view of a flat
+    tensor. What is saved and loaded, and what others see, does not differ.
+
+    Args:
+        params: the parameters.
+        lr: the learning rate.
+        adam: how Adam's direction is computed, or None where it is not wanted.
+        weight_decay: decoupled.
+        memory: names of what is remembered of each element besides Adam's moments.
+        **group: further numbers of the group, saved with it.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        adam: AdamSettings | None,
+        weight_decay: float,
+        memory: Sequence[str] = (),
+        **group: Any,
+    ) -> None:
+        super().__init__(params, {"lr": lr, "steps": 0, **group})
+        self.flat: dict[str, Tensor] = {}
+        """What is remembered of all elements, by name."""
+        self.moving: list[nn.Parameter] = []
+        """The parameters that had a gradient in the last step, in the order of the elements."""
+        self._adam = adam
+        self._weight_decay = weight_decay
+        self._names = (*memory, *(MOMENTS if adam is not None else ()))
+
+    @abstractmethod
+    def change(self, gradient: Tensor, direction: Tensor) -> Tensor:
+        """Return what is taken from the elements, times the learning rate.
+
+        Args:
+            gradient: of all elements, in one flat tensor.
+            direction: Adam's if it is wanted, else the gradient; both may be overwritten.
+        """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Make one step for every parameter that has a gradient.
+
+        Args:
+            closure: computes the loss and the gradients anew, if given.
+
+        Returns:
+            What the closure returned.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        (group,) = self.param_groups
+        moving = [parameter for parameter in group["params"] if parameter.grad is not None]
+        if not moving:
+            return loss
+        self._adopt(moving)
+        group["steps"] += 1
+        gradient = torch.cat([parameter.grad.reshape(-1) for parameter in moving])
+        direction = gradient
+        if self._adam is not None:
+            weights = [1 - beta ** group["steps"] for beta in self._adam.betas]
+            direction = self._adam.direction(self.flat, gradient, weights)
+        change = self.change(gradient, direction)
+        if self._weight_decay != 0:
+            torch._foreach_mul_(moving, 1 - group["lr"] * self._weight_decay)
+        torch._foreach_add_(moving, self.split(change), alpha=-group["lr"])
+        return loss
+
+    @torch.no_grad()
+    def reset(self, parameter: Tensor, index: Any) -> None:
+        """Make some elements as new: nothing is remembered, and no steps were made.
+
+        Args:
+            parameter: one of the parameters.
+            index: which elements, as in `parameter[index]`.
+        """
+        if not self.state.get(parameter):
+            return
+        if self._adam is not None and WEIGHTS[0] not in self.flat:
+            # From now on each element has a bias correction of its own.
+            for name, beta in zip(WEIGHTS, self._adam.betas, strict=True):
+                self._hold(name, [1 - beta ** self.param_groups[0]["steps"]] * len(self.moving))
+        for value in self.state[parameter].values():
+            value[index] = 0
+
+    def split(self, flat: Tensor) -> list[Tensor]:
+        """Return views of a flat tensor in the shapes of the moving parameters.
+
+        Args:
+            flat: of all elements.
+        """
+        pieces = flat.split([parameter.numel() for parameter in self.moving])
+        return [piece.view(p.shape) for piece, p in zip(pieces, self.moving, strict=True)]
+
+    def _adopt(self, moving: list[nn.Parameter]) -> None:
+        """Take the state over where it is not in the flat tensors yet, or no longer."""
+        first = self._names[0]
+        held = self.state[moving[0]].get(first)
+        same = [id(parameter) for parameter in moving] == [id(known) for known in self.moving]
+        if same and held is not None and held.data_ptr() == self.flat[first].data_ptr():
+            return
+        self.moving = moving
+        self.flat.clear()
+        reset = any(WEIGHTS[0] in self.state[parameter] for parameter in moving)
+        for name in (*self._names, *(WEIGHTS if reset else ())):
+            self._hold(name, [self.state[parameter].get(name, 0.0) for parameter in moving])
+
+    def _hold(self, name: str, values: Sequence[Tensor | float]) -> None:
+        """Have something of each parameter in one flat tensor."""
+        full = [
+            torch.zeros_like(parameter).copy_(value)
+            if isinstance(value, Tensor)
+            else torch.full_like(parameter, value)
+            for parameter, value in zip(self.moving, values, strict=True)
+        ]
+        self.flat[name] = torch.cat([piece.reshape(-1) for piece in full])
+        for parameter, view in zip(self.moving, self.split(self.flat[name]), strict=True):
+            self.state[parameter][name] = view

@@ -1,0 +1,80 @@
+"""Adam that does not go where the gradient points against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..flat_adam import AdamSettings
+from ..flat_optimizer import FlatOptimizer
+from ..method import Method
+
+
+@final
+@dataclass(eq=False, repr=False)
+class Cautious(Method):
+    """Adam with a cautious mask (Liang et al., "Cautious optimizers" (2024), Algorithm 2).
+
+    An element of Adam's step counts only where its sign agrees with the gradient's; what is left of
+    a tensor is multiplied by its size over the number of elements left plus 1. (A tensor of one
+    element hence moves at half the rate.) Weight decay is decoupled, as in AdamW. The policy's
+    `optimizer_kwargs` hold; SAC's temperature keeps its own Adam. `lion` has a setting for the same
+    mask.
+
+    The code is ours: pytorch-optimizer has the mask for Lion but not for Adam, and the authors'
+    `c_adamw.py` once took the momentum for the gradient, which masks nothing. Weights that another
+    method resets step like a fresh Adam's.
+
+    Example:
+        >>> weight = nn.Parameter(torch.zeros(3))
+        >>> adam = Cautious().optimizer([weight], 0.5, {})
+        >>> weight.grad = torch.tensor([1.0, -1.0, 1.0])
+        >>> _ = adam.step()
+        >>> weight.data
+        tensor([-0.3750,  0.3750, -0.3750])
+    """
+
+    name: ClassVar[str] = "cautious"
+
+    def optimizer(
+        self, parameters: Iterable[nn.Parameter], learning_rate: float, settings: Mapping[str, Any]
+    ) -> Optimizer:
+        """Return the optimizer."""
+        return CautiousAdam(parameters, learning_rate, **settings)
+
+
+@final
+class CautiousAdam(FlatOptimizer):
+    """The optimizer of `Cautious`.
+
+    Args:
+        params: the parameters.
+        lr: the learning rate.
+        betas: as Adam's.
+        eps: as Adam's.
+        weight_decay: decoupled.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, AdamSettings(betas, eps, 0.0), weight_decay)
+
+    def change(self, gradient: Tensor, direction: Tensor) -> Tensor:
+        """Return Adam's direction where it agrees with the gradient, each tensor scaled up."""
+        agrees = (gradient.mul_(direction) > 0).to(direction.dtype)
+        counts = torch.stack([piece.sum() for piece in self.split(agrees)])
+        sizes = counts.new_tensor([parameter.numel() for parameter in self.moving])
+        masked = direction.mul_(agrees)
+        torch._foreach_mul_(self.split(masked), list((sizes / (counts + 1)).unbind()))
+        return masked
