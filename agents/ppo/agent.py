@@ -38,8 +38,8 @@ class PPO(MethodHost, stable_baselines3.PPO):
     `stable_baselines3.PPO` works as it does there. With `backend="reference"` and without methods
     the agent also learns the same, bit for bit; the other back ends compute the same update in
     another order, several times faster, and draw other random numbers for the same actions' law.
-    What they can't train (images, dictionaries, state-dependent exploration, policies and
-    optimizers of one's own) falls back to the reference, with one line that says so. With methods,
+    What they can't train (images, dictionaries, state-dependent exploration, policies of one's
+    own) falls back to the reference, with one line that says so. With methods,
     torch's Adam is replaced by `everlearn.agents.adam.Adam`, which learns the same and can be
     reset for single units. Each row of the log holds a rollout and the update with it;
     stable-baselines3's own rows hold the update before it.
