@@ -84,10 +84,11 @@ def score_tables(scores: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return what rliable takes: for each agent its scores by run and task.
 
     Args:
-        scores: from `tidy_scores`, of one stream; runs are told apart by `hash` and `seed`.
+        scores: from `tidy_scores`, of one stream.
 
     Returns:
-        By agent, (runs, tasks), with the tasks of all in one order; NaN where a run has none.
+        By agent, (runs, tasks), with the tasks of all in one order; NaN where a run has none. An
+        agent with several settings counts as several, with the `hash` in their names.
 
     Example:
         >>> rows = {"agent": ["ppo"] * 4, "hash": "0", "seed": [0, 0, 1, 1],
@@ -97,9 +98,11 @@ def score_tables(scores: pd.DataFrame) -> dict[str, np.ndarray]:
     """
     tasks = pd.unique(scores["task"])
     tables = {}
-    for agent, rows in scores.groupby("agent", sort=False):
-        table = rows.pivot(index=["hash", "seed"], columns="task", values="score")
-        tables[str(agent)] = table.reindex(columns=tasks).to_numpy(dtype=float)
+    several = scores.groupby("agent")["hash"].nunique() > 1
+    for (agent, settings), rows in scores.groupby(["agent", "hash"], sort=False):
+        table = rows.pivot(index="seed", columns="task", values="score")
+        name = f"{agent} ({settings})" if several[agent] else str(agent)
+        tables[name] = table.reindex(columns=tasks).to_numpy(dtype=float)
     return tables
 
 

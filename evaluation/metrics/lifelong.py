@@ -146,27 +146,30 @@ def transfer(blocks: Sequence[Block], form: Literal["ratio", "contrast"] = "rati
         >>> transfer([tests[0], learn, tests[1]]).forward
         {('a', 'b'): [2.5]}
     """
-    order = list(dict.fromkeys(block.task for block in blocks))
     result = Transfer({}, {})
-    for position, block in enumerate(blocks):
-        task = block.task
-        before = _last_test(blocks[:position], task) if block.kind == "test" else None
-        if before is None:
+    order: dict[str, int] = {}
+    met: set[str] = set()
+    last: dict[str, float] = {}
+    # What has been learned since each task's last evaluation: the learned task, and whether the
+    # other had been learned by then.
+    since: dict[str, dict[tuple[str, bool], None]] = {}
+    for block in blocks:
+        order.setdefault(block.task, len(order))
+        if block.kind == "train":
+            met.add(block.task)
+            for task, learned in since.items():
+                if task != block.task:
+                    learned[block.task, task in met] = None
             continue
-        x, y = terminal_performance(blocks[before]), terminal_performance(block)
-        denominator = x if form == "ratio" else x + y
-        met = next((i for i, b in enumerate(blocks) if (b.kind, b.task) == ("train", task)), None)
-        between = [
-            (order.index(b.task), i)
-            for i, b in enumerate(blocks[:position])
-            if i > before and b.kind == "train" and b.task != task
-        ]
-        for pairs, is_forward in ((result.forward, True), (result.backward, False)):
-            sources = [pair for pair in between if (met is None or pair[1] < met) == is_forward]
-            if sources and denominator:
-                source = order[max(sources)[0]]
-                value = y / x if form == "ratio" else (y - x) / denominator
-                pairs.setdefault((source, task), []).append(value)
+        y = terminal_performance(block)
+        if block.task in last:
+            value = _change(last[block.task], y, form)
+            for pairs, after in ((result.forward, False), (result.backward, True)):
+                sources = [t for t, was_met in since[block.task] if was_met == after]
+                if sources and value is not None:
+                    source = max(sources, key=order.__getitem__)
+                    pairs.setdefault((source, block.task), []).append(value)
+        last[block.task], since[block.task] = y, {}
     return result
 
 
@@ -299,9 +302,11 @@ def _learning(blocks: Sequence[Block], task: str) -> list[Block]:
     return [block for block in blocks if (block.kind, block.task) == ("train", task)]
 
 
-def _last_test(blocks: Sequence[Block], task: str) -> int | None:
-    found = [i for i, block in enumerate(blocks) if (block.kind, block.task) == ("test", task)]
-    return found[-1] if found else None
+def _change(x: float, y: float, form: Literal["ratio", "contrast"]) -> float | None:
+    denominator = x if form == "ratio" else x + y
+    if denominator == 0:
+        return None
+    return y / x if form == "ratio" else (y - x) / denominator
 
 
 def _averaged(

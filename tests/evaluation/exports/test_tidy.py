@@ -60,3 +60,11 @@ def test_runs_without_evaluations_have_no_rows(make_run: Any) -> None:
     (record.folder / EVALUATIONS).unlink()
     assert tidy_evaluations([record]).empty
     assert score_tables(tidy_scores([record])) == {}
+
+
+def test_runs_of_other_settings_are_not_pooled(make_run: Any) -> None:
+    records = [make_run([1.0, 2.0], seed=seed) for seed in range(3)]
+    records[2].config["hash"] = "other"
+    tables = score_tables(tidy_scores(records))
+    shapes = {agent: table.shape for agent, table in tables.items()}
+    assert shapes == {"ppo (0123456789)": (2, 2), "ppo (other)": (1, 2)}
