@@ -70,13 +70,19 @@ class RunMetrics(NamedTuple):
 def read_evaluations(record: Record) -> pd.DataFrame:
     """Read a run's evaluations: a row an episode; no rows where there were none.
 
+    A last row that was not written to its end is left out.
+
     Args:
         record: the run.
     """
     file = record.folder / EVALUATIONS
-    if file.is_file() and file.stat().st_size:
-        return read_table(file)
-    return pd.DataFrame({name: pd.Series(dtype=float) for name in _KEYS})
+    empty = pd.DataFrame({name: pd.Series(dtype=float) for name in _KEYS})
+    if not file.is_file() or not file.stat().st_size:
+        return empty
+    table = read_table(file)
+    if not set(_KEYS) <= set(table):
+        return empty
+    return table.dropna(subset=["step", "task", "return", "length"])
 
 
 def task_segments(record: Record, evaluations: pd.DataFrame) -> pd.DataFrame:

@@ -114,3 +114,17 @@ def test_a_run_whose_copies_differ_has_curves_and_no_segments(make_run: Any) -> 
     assert len(found.curves) == 21
     assert np.isnan(found.table.loc["forgetting", "value"])
     assert found.table.loc["windowed_forgetting_10", "n"] == 2
+
+
+def test_a_row_that_was_cut_off_is_left_out(make_run: Any) -> None:
+    record = make_run([1.0, 2.0])
+    whole = read_evaluations(record)
+    file = record.folder / EVALUATIONS
+    text = file.read_text()
+    start = text.rstrip().rindex("\n") + 1
+    for kept in range(len(text) - start - 2):
+        file.write_text(text[: start + kept])
+        assert len(read_evaluations(record)) in (len(whole) - 1, len(whole))
+    file.write_text(text[: start + 5])
+    assert len(read_evaluations(record)) == len(whole) - 1
+    assert run_metrics(record).table["value"].notna().any()
