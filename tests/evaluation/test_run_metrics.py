@@ -128,3 +128,11 @@ def test_a_row_that_was_cut_off_is_left_out(make_run: Any) -> None:
     file.write_text(text[: start + 5])
     assert len(read_evaluations(record)) == len(whole) - 1
     assert run_metrics(record).table["value"].notna().any()
+
+
+def test_the_end_of_a_run_is_of_its_last_segment(make_run: Any) -> None:
+    record = make_run([1.0, 2.0], every=5)
+    curves = read_evaluations(record).groupby(["step", "task"])["return"].mean().unstack()
+    # Of the evaluations at 0, 500, 1000, 1500 and 2000, two are of the last segment.
+    found = run_metrics(record).table.loc["average_performance", "value"]
+    assert found == pytest.approx(curves.loc[[1500, 2000]].mean().mean())
