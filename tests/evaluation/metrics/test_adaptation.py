@@ -9,14 +9,16 @@ from everlearn.evaluation.metrics.adaptation import (
     Recovery,
     area_lost,
     drop_depth,
-    dynamic_regret,
     recovery_curve,
     recovery_level,
     restricted_mean_recovery_time,
-    static_regret,
     steady_state_gap,
-    strongly_adaptive_regret,
     time_to_recover,
+)
+from everlearn.evaluation.metrics.regret import (
+    dynamic_regret,
+    static_regret,
+    strongly_adaptive_regret,
 )
 
 

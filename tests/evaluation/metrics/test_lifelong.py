@@ -14,7 +14,6 @@ from everlearn.evaluation.metrics.lifelong import (
     recovery_times,
     relative_performance,
     sample_efficiency,
-    transfer,
 )
 from everlearn.evaluation.metrics.lifelong_blocks import (
     Block,
@@ -26,6 +25,7 @@ from everlearn.evaluation.metrics.lifelong_blocks import (
     task_ranges,
     terminal_performance,
 )
+from everlearn.evaluation.metrics.lifelong_transfer import transfer
 
 DATA = Path(__file__).parents[2] / "data" / "metric_vectors.json"
 SCENARIOS: dict[str, Any] = json.loads(DATA.read_text())["l2metrics"]["scenarios"]
