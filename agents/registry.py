@@ -27,6 +27,7 @@ METHODS = {
     "l2-init": ".plasticity.l2_init:L2Init",
     "lion": ".plasticity.lion:Lion",
     "parseval": ".plasticity.parseval:Parseval",
+    "plasticity-injection": ".plasticity.plasticity_injection:PlasticityInjection",
     "redo": ".plasticity.redo:ReDo",
     "resets": ".plasticity.resets:Resets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",

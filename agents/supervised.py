@@ -99,7 +99,8 @@ class SupervisedLearner:
         output = network[-1]
         if not isinstance(output, nn.Linear):
             raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
-        parameters = list(network.parameters())
+        # What a method has frozen stays as it is.
+        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         plain: Any = SimpleNamespace(optimizer_class=torch.optim.Adam, optimizer_kwargs={})
         optimizer = make_optimizer(self.methods, parameters, learning_rate, plain)
         hidden = hidden_layers(network[:-1], [output])

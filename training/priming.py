@@ -112,10 +112,12 @@ def probe_priming(settings: ProbePriming) -> list[dict[str, Any]]:
                 progress.set_description(f"seed {seed}, {name}")
                 rows += _learn(agent, settings, name, seed)
                 progress.update()
+            # After each seed, so that whoever stops keeps what there is.
+            if settings.output is not None:
+                plain = {**asdict(settings), "output": None, "picture": None}
+                write_record(settings.output, {"experiment": "priming", "settings": plain}, rows)
     _show(rows, settings)
     if settings.output is not None:
-        plain = {**asdict(settings), "output": None, "picture": None}
-        write_record(settings.output, {"experiment": "priming", "settings": plain}, rows)
         print(f"record: {settings.output}")
     if settings.picture is not None:
         _draw(rows, settings)

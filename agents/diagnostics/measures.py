@@ -118,11 +118,13 @@ def differentiate(found: Measured, parts: Sequence[Part], loss: Tensor) -> None:
         loss: a scalar.
     """
     parameters = [parameter for part in parts for parameter in part.parameters]
-    computed = torch.autograd.grad(loss, parameters, allow_unused=True)
-    gradient = {
-        parameter: torch.zeros_like(parameter) if value is None else value
-        for parameter, value in zip(parameters, computed, strict=True)
-    }
+    gradient = {parameter: torch.zeros_like(parameter) for parameter in parameters}
+    # A method may have frozen some of them.
+    learning = [parameter for parameter in parameters if parameter.requires_grad]
+    computed = torch.autograd.grad(loss, learning, allow_unused=True)
+    for parameter, value in zip(learning, computed, strict=True):
+        if value is not None:
+            gradient[parameter] = value
     for part in parts:
         all_of_part = [gradient[parameter] for parameter in matrices(part)]
         found[part.name, None, "gradient_norm"] = weights.weight_norm(all_of_part)

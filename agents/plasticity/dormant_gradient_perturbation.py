@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from torch import Tensor
-
+from ..diagnostics.gradients import gradient_dormant_fraction
 from ..layers import Part
 from .perturbation import Perturbation, linear_maps, pool
 
@@ -41,20 +39,7 @@ class DormantGradientPerturbation(Perturbation):
 
     def measure(self, actor: Part) -> float:
         """Return the share of units with dormant gradients."""
-        gradients = [linear.weight.grad for linear in linear_maps(actor)]
-        return gradient_dormancy([g for g in gradients if g is not None], self.dormant_threshold)
-
-
-def gradient_dormancy(gradients: Sequence[Tensor], threshold: float) -> float:
-    """Return the share of units whose incoming weights hardly have a gradient (Ji et al. 2024).
-
-    Args:
-        gradients: of each linear map's weight, of shape (units, inputs).
-        threshold: share of a map's mean norm below which a unit is dormant.
-
-    Example:
-        >>> import torch
-        >>> gradient_dormancy([torch.tensor([[3.0, 4.0], [0.0, 0.1]])], 0.05)
-        0.5
-    """
-    return pool([gradient.norm(dim=1) for gradient in gradients], threshold)
+        maps = linear_maps(actor)
+        gradients = [linear.weight.grad for linear in maps if linear.weight.grad is not None]
+        shares = [gradient_dormant_fraction(g, self.dormant_threshold) for g in gradients]
+        return pool(shares, [gradient.T for gradient in gradients])

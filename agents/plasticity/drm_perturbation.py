@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from torch import Tensor
-
+from ..diagnostics.units import drm_dormant_fraction
 from ..layers import Part, compute_features
 from .perturbation import Perturbation, pool
 
@@ -44,19 +42,5 @@ class DrMPerturbation(Perturbation):
         pairs = zip(actor.hidden, hidden, strict=False)
         outputs = [layer.incoming(units) for layer, units in pairs]
         outputs += [linear(hidden[-1]) for linear in actor.output]
-        return pre_activation_dormancy(outputs, self.dormant_threshold)
-
-
-def pre_activation_dormancy(outputs: Sequence[Tensor], threshold: float) -> float:
-    """Return DrM's dormant ratio (`cal_dormant_ratio` of the published code).
-
-    Args:
-        outputs: what each linear map gives, of shape (batch, units).
-        threshold: share of a map's mean magnitude below which a unit is dormant.
-
-    Example:
-        >>> import torch
-        >>> pre_activation_dormancy([torch.tensor([[3.0, 0.0], [-1.0, 0.1]])], 0.1)
-        0.5
-    """
-    return pool([output.abs().mean(dim=0) for output in outputs], threshold)
+        shares = [drm_dormant_fraction(output, self.dormant_threshold) for output in outputs]
+        return pool(shares, outputs)

@@ -107,19 +107,20 @@ def linear_maps(part: Part) -> list[nn.Linear]:
     return [*(layer.incoming for layer in part.hidden), *part.output]
 
 
-def pool(sizes: Sequence[Tensor], threshold: float) -> float:
+def pool(shares: Sequence[float], maps: Sequence[Tensor]) -> float:
     """Return the share of dormant units over all layers.
 
     Args:
-        sizes: for each layer what measures its units' activity, each of shape (width,).
-        threshold: share of a layer's mean below which, and not at which, a unit is dormant.
+        shares: of each layer.
+        maps: what has an entry for each unit of the layer along its last dimension.
 
     Example:
-        >>> pool([torch.tensor([1.0, 0.0, 2.0]), torch.tensor([1.0])], 0.1)
+        >>> pool([1.0, 0.0], [torch.zeros(5, 1), torch.zeros(5, 3)])
         0.25
     """
-    dormant = sum(int((size < threshold * size.mean()).sum()) for size in sizes)
-    return dormant / sum(len(size) for size in sizes)
+    sizes = [one.shape[-1] for one in maps]
+    dormant = sum(share * size for share, size in zip(shares, sizes, strict=True))
+    return dormant / sum(sizes) if sizes else 0.0
 
 
 def _linear_positions(part: Part) -> list[int]:

@@ -44,6 +44,7 @@ class Case:
     on: Mapping[str, Any]
     off: Mapping[str, Any] | None = None
     wrong: Mapping[str, Any] = field(default_factory=dict)
+    changes_network: bool = False
 
 
 def penalty(**wrong: Any) -> Case:
@@ -67,6 +68,12 @@ CASES = {
         on={"every_updates": 5, "every_steps": None, "law": "orthogonal"},
         off={"every_steps": None},
         wrong={"most_kept": 2},
+    ),
+    "plasticity-injection": Case(
+        on={"every_updates": 5},
+        off={"at_change": False},
+        wrong={"last_layers": -1},
+        changes_network=True,
     ),
     "redo": Case(
         on={"every_updates": 3, "dormant_threshold": 0.9},
@@ -301,6 +308,8 @@ def test_save_and_load_bring_everything_back(
     assert same_optimizers(agent, loaded)
     assert same_states(agent, loaded)
     assert loaded.methods[0].settings() == agent.methods[0].settings()
+    if CASES[name].changes_network:
+        return
     plain = PLAIN[kind].load(file, env=agent.get_env(), device="cpu")
     assert same(agent.policy, plain.policy)
     plain.learn(64)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from everlearn.agents import PPO, SAC
-from everlearn.agents.plasticity.dormant_gradient_perturbation import (
-    DormantGradientPerturbation,
-    gradient_dormancy,
-)
+from everlearn.agents.adam import Adam
+from everlearn.agents.layers import Part, hidden_layers
+from everlearn.agents.plasticity.dormant_gradient_perturbation import DormantGradientPerturbation
 
 PUBLISHED = json.loads((Path(__file__).parents[2] / "data/published_plasticity.json").read_text())
 
@@ -20,8 +20,14 @@ PUBLISHED = json.loads((Path(__file__).parents[2] / "data/published_plasticity.j
 @pytest.mark.parametrize("threshold", ["0.025", "0.05", "0.5"])
 def test_the_ratio_is_the_published_one(threshold: str) -> None:
     stored = PUBLISHED["ace"]
-    weights = [torch.tensor(values) for values in stored["gradients"][::2]]
-    assert gradient_dormancy(weights, float(threshold)) == stored["ratio"][threshold]
+    first, second, head = nn.Linear(3, 6), nn.Linear(6, 5), nn.Linear(5, 2)
+    body = nn.Sequential(first, nn.ReLU(), second, nn.ReLU())
+    parameters = tuple(nn.Sequential(body, head).parameters())
+    part = Part("actor", hidden_layers(body, [head]), (head,), parameters, Adam(parameters))
+    for parameter, values in zip(parameters, stored["gradients"], strict=True):
+        parameter.grad = torch.tensor(values)
+    method = DormantGradientPerturbation(dormant_threshold=float(threshold))
+    assert method.measure(part) == pytest.approx(stored["ratio"][threshold])
 
 
 @pytest.mark.parametrize("backend", ["reference", "eager"])
