@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from ..wrappers.errors import SettingsError
+
+NORMS = (nn.LayerNorm, nn.RMSNorm)
+"""Normalisations of a layer's units."""
 
 
 def network_bodies(policy: nn.Module) -> tuple[nn.Sequential, ...]:
@@ -45,3 +51,97 @@ def network_bodies(policy: nn.Module) -> tuple[nn.Sequential, ...]:
         if not isinstance(network, nn.Sequential):
             raise SettingsError(f"methods can't see into a {type(network).__name__}")
     return tuple(found)
+
+
+def insert_norms(network: nn.Sequential, make: Callable[[int], nn.Module]) -> None:
+    """Put a normalisation between each hidden linear map and what comes after it.
+
+    Args:
+        network: a sequence whose linear maps have nothing after them only at the output.
+        make: builds one for a number of units.
+
+    Raises:
+        SettingsError: there is one already.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> insert_norms(network, nn.LayerNorm)
+        >>> [type(module).__name__ for module in network]
+        ['Linear', 'LayerNorm', 'ReLU', 'Linear']
+    """
+    for linear, activation in _hidden_places(network):
+        between = [network[place] for place in range(linear + 1, activation)]
+        if any(isinstance(module, NORMS) for module in between):
+            raise SettingsError("the network has a normalization before each activation already")
+        incoming: Any = network[linear]
+        norm = make(incoming.out_features)
+        network.insert(linear + 1, norm.to(incoming.weight))
+
+
+def replace_activations(
+    network: nn.Sequential, make: Callable[[], nn.Module], outputs: int = 1
+) -> None:
+    """Put other activations in the place of a network's own.
+
+    Args:
+        network: a sequence whose linear maps have nothing after them only at the output.
+        make: builds one.
+        outputs: how many outputs it makes of a unit; there are as many fewer units, so that what
+            comes after finds as many outputs as before. The units that stay keep their weights.
+
+    Raises:
+        SettingsError: the number of units can't be divided so.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> replace_activations(network, nn.Tanh)
+        >>> network[1]
+        Tanh()
+    """
+    for linear, activation in _hidden_places(network):
+        for place in range(linear, activation):
+            _keep_units(network[place], outputs)
+        network[activation] = make()
+
+
+def hidden_maps(network: nn.Sequential) -> list[nn.Linear]:
+    """Return the linear maps that make hidden units, from the output to the input.
+
+    Args:
+        network: a sequence whose linear maps have nothing after them only at the output.
+    """
+    maps: list[Any] = [network[linear] for linear, _ in _hidden_places(network)]
+    return maps
+
+
+def _hidden_places(network: nn.Sequential) -> list[tuple[int, int]]:
+    """Return where hidden linear maps and their activations are, from the output to the input."""
+    linear = [i for i, module in enumerate(network) if isinstance(module, nn.Linear)]
+    ends = [*linear[1:], len(network)]
+    places = [(begin, end - 1) for begin, end in zip(linear, ends, strict=True) if end - begin > 1]
+    return places[::-1]
+
+
+@torch.no_grad()
+def _keep_units(module: nn.Module, outputs: int) -> None:
+    """Keep the first of each `outputs` units of a linear map or a normalisation."""
+    if outputs == 1:
+        return
+    changed: Any = module
+    width = changed.out_features if isinstance(module, nn.Linear) else changed.normalized_shape[0]
+    if width % outputs != 0:
+        raise SettingsError(
+            f"layers of {width} outputs can't be made of units with {outputs} outputs each: "
+            "choose other numbers in net_arch"
+        )
+    if parametrize.is_parametrized(module):
+        raise SettingsError(
+            "a method that changes the number of units must come before weight-norm"
+        )
+    kept = width // outputs
+    for name, parameter in list(module.named_parameters(recurse=False)):
+        setattr(module, name, nn.Parameter(parameter[:kept].clone()))
+    if isinstance(module, nn.Linear):
+        changed.out_features = kept
+    else:
+        changed.normalized_shape = (kept,)

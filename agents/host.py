@@ -25,6 +25,7 @@ from ..wrappers.errors import SettingsError
 from .layers import Part, capture_batch, capture_features
 from .method import Method, overrides
 from .optimizer import find_state, make_optimizer, save_optimizer
+from .policies import change_network, changed_policy, original_policy
 from .registry import describe_method, rebuild_method
 
 SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
@@ -34,8 +35,8 @@ class MethodHost(BaseAlgorithm):
     """An algorithm of stable-baselines3 with methods: abstract mixin, to stand before it.
 
     It calls the seams of its methods, and saves and loads their state with the agent. The zip
-    still loads in stable-baselines3 itself, which ignores the methods (unless a method changed
-    the network's shape).
+    still loads in stable-baselines3 itself, which goes on without the methods but with the network
+    that they made; where they changed it, everlearn must be installed there.
     """
 
     methods: tuple[Method, ...]
@@ -76,11 +77,11 @@ class MethodHost(BaseAlgorithm):
         self._penalties = []
 
     def _setup_model(self) -> None:
+        self.policy_class = original_policy(self.policy_class)
         super()._setup_model()  # type: ignore[safe-super]
         self._penalties = []
         self.methods = tuple(rebuild_method(spec) for spec in self.method_specs)
-        for method in self.methods:
-            method.network(self.policy)
+        change_network(self.policy, self.methods)
         if self.methods:
             self.policy.to(self.device)
             # Made anew, so that parameters which a method added are in it too.
@@ -137,8 +138,7 @@ class MethodHost(BaseAlgorithm):
             policy = self.policy_class(
                 self.observation_space, self.action_space, self.lr_schedule, **settings
             )
-            for spec in self.method_specs:
-                rebuild_method(spec).network(policy)
+            change_network(policy, [rebuild_method(spec) for spec in self.method_specs])
         return policy
 
     def _connect_methods(self) -> None:
@@ -264,10 +264,12 @@ class MethodHost(BaseAlgorithm):
         """
         state = nn.ModuleList(self.methods).state_dict()
         self.method_state = {key: value.cpu() for key, value in state.items()}
+        policy_class = self.policy_class
+        self.policy_class = changed_policy(policy_class, self.methods)
         try:
             super().save(path, exclude, include)
         finally:
-            self.method_state = {}
+            self.method_state, self.policy_class = {}, policy_class
 
     def get_parameters(self) -> dict[str, dict[str, Any]]:
         """Return the parameters and the optimizers' state, as stable-baselines3 can load them."""

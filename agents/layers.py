@@ -138,7 +138,10 @@ class Part:
         known = {id(parameter): place for place, parameter in enumerate(self.parameters)}
         wanted = [tensor for tensor in tensors if tensor is not None]
         if any(id(tensor) not in known for tensor in wanted):
-            raise SettingsError(f"the {self.name}'s weights are made of other parameters")
+            raise SettingsError(
+                f"the {self.name}'s weights are made of other parameters, as weight-norm does, "
+                "and can't be reached: leave out one of the two"
+            )
         return tuple(known[id(tensor)] for tensor in wanted)
 
     def recall(self) -> Tensor:

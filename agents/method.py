@@ -42,6 +42,9 @@ class Method(nn.Module):
     name: ClassVar[str]
     """What users call it: "continual-backprop"."""
 
+    brings: ClassVar[str | None] = None
+    """What of a network there can be only one of and `network` sets: "activation"."""
+
     needs_features: ClassVar[bool] = False
     """Whether the hidden layers' `features` are to be kept for its `after_step`."""
 

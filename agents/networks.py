@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vjp
+from torch.nn.utils import parametrize
 
 Parameters = Sequence[Tensor]
 """All parameters of an agent; steps know theirs by position."""
@@ -262,6 +263,8 @@ def _require_pure(module: nn.Module) -> None:
     kind = type(module).__name__
     if getattr(module, "inplace", False):
         raise NotPure(f"{kind} changes its inputs")
+    if parametrize.is_parametrized(module):
+        raise NotPure("weights that are made of other parameters")
     for inner in module.modules():
         if isinstance(inner, nn.modules.dropout._DropoutNd | nn.RReLU):
             raise NotPure(f"{kind} draws random numbers")

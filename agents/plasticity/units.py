@@ -8,6 +8,7 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from ...wrappers.errors import SettingsError
 from ..layers import HiddenLayer, Part
@@ -33,10 +34,15 @@ def require_units(name: str, parts: Sequence[Part]) -> None:
             "give policy_kwargs a net_arch"
         )
     for layer in (layer for part in parts for layer in part.hidden):
+        if any(parametrize.is_parametrized(linear) for linear in (layer.incoming, *layer.outgoing)):
+            raise SettingsError(
+                f"{name} sets single weights, which weight-norm makes of other parameters: "
+                "leave out one of the two"
+            )
         if layer.incoming.out_features != layer.width:
             raise SettingsError(
                 f"{name} needs one output a unit, but {layer.activation} makes "
-                f"{layer.width} of {layer.incoming.out_features}"
+                f"{layer.width} of {layer.incoming.out_features}: leave out one of the two"
             )
 
 

@@ -9,6 +9,7 @@ from typing import final
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from ..networks import NotPure
 
@@ -184,6 +185,8 @@ def _require_pure(module: nn.Module) -> None:
     kind = type(module).__name__
     if isinstance(module, _RANDOM):
         raise NotPure(f"{kind} draws random numbers")
+    if parametrize.is_parametrized(module):
+        raise NotPure("weights that are made of other parameters")
     if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
         raise NotPure(f"hooks on {kind}")
     if (

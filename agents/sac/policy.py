@@ -10,6 +10,7 @@ from stable_baselines3.sac.policies import Actor, SACPolicy
 from torch import nn
 
 from ...wrappers.errors import SettingsError, unknown
+from ..bodies import insert_norms
 
 
 @final
@@ -39,7 +40,8 @@ class LayerNormPolicy(SACPolicy):
         """
         actor = super().make_actor(features_extractor)
         if self.layer_norm == "both":
-            _insert_norms(actor.latent_pi)
+            assert isinstance(actor.latent_pi, nn.Sequential)
+            insert_norms(actor.latent_pi, nn.LayerNorm)
         return actor
 
     def make_critic(
@@ -53,19 +55,11 @@ class LayerNormPolicy(SACPolicy):
         critic = super().make_critic(features_extractor)
         for network in critic.q_networks:
             assert isinstance(network, nn.Sequential)
-            _insert_norms(network)
+            insert_norms(network, nn.LayerNorm)
         return critic
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"layer_norm": self.layer_norm}
-
-
-def _insert_norms(network: nn.Sequential) -> None:
-    # From the back, so that places found before stay right; an output has nothing after it.
-    for place in reversed(range(len(network) - 1)):
-        linear = network[place]
-        if isinstance(linear, nn.Linear):
-            network.insert(place + 1, nn.LayerNorm(linear.out_features).to(linear.weight))
 
 
 def with_layer_norm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,13 @@ CASES = {
         off={"shrink": 0.0, "noise": 0.0},
         wrong={"shrink": 2, "noise": -1},
     ),
+    "ash": Case(on={"hard": True, "offset": 0.0}, wrong={"sharpness": 0}),
+    "crelu": Case(on={}),
+    "deep-fourier": Case(on={}),
+    "elephant": Case(on={}, wrong={"width": 0, "power": 0, "bias_deviation": -1}),
+    "layer-norm": Case(on={}),
+    "nap": Case(on={"affine": True}, wrong={"norm": "batch"}),
+    "weight-norm": Case(on={}),
     "l2": penalty(),
     "l2-init": penalty(),
     "parseval": penalty(scale=0),
@@ -397,3 +405,41 @@ def test_global_generators_stay_as_they_are(
     build(kind, policy_kwargs={"net_arch": [8]}, seed=0, methods=[switched_on(name)])
     assert torch.equal(torch.rand(3), wanted[0])
     assert (np.random.rand(3) == wanted[1]).all()
+
+
+TOGETHER = [
+    ("nap", "continual-backprop"),
+    ("layer-norm", "l2-init"),
+    ("elephant", "layer-norm"),
+    ("crelu", "spectral"),
+    ("weight-norm", "shrink-and-perturb"),
+    ("redo", "nap"),
+]
+
+
+def learn_together(names: tuple[str, str], twins: Any, train_both: Any) -> None:
+    """Train both in two back ends, and see that they agree."""
+    reference, fast = twins("eager", methods=[switched_on(name) for name in names])
+    train_both(reference, fast)
+    parameters = parameters_to_vector(fast.policy.parameters())
+    assert torch.isfinite(parameters).all()
+
+
+@pytest.mark.parametrize("names", TOGETHER, ids="+".join)
+def test_two_methods_together(
+    names: tuple[str, str], twins: Callable[..., Any], train_both: Callable[..., None]
+) -> None:
+    learn_together(names, twins, train_both)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", list(itertools.combinations(sorted(CASES), 2)), ids="+".join)
+def test_any_two_methods_go_together_or_say_why_not(
+    names: tuple[str, str], twins: Callable[..., Any], train_both: Callable[..., None]
+) -> None:
+    refused = None
+    try:
+        learn_together(names, twins, train_both)
+    except SettingsError as error:
+        refused = str(error)
+    assert refused is None or "only one" in refused or "leave out one" in refused
