@@ -14,22 +14,20 @@ if TYPE_CHECKING:
     from .method import Method
 
 METHODS = {
-        ".plasticity.dormant_gradient_perturbation:DormantGradientPerturbation"
     "ash": ".plasticity.ash:ASH",
     "cautious": ".plasticity.cautious:Cautious",
-    "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "core": ".plasticity.core:CoRe",
     "crelu": ".plasticity.crelu:CReLU",
     "deep-fourier": ".plasticity.deep_fourier:DeepFourier",
     "dormant-gradient-perturbation": (
+        ".plasticity.dormant_gradient_perturbation:DormantGradientPerturbation"
+    ),
     "drm-perturbation": ".plasticity.drm_perturbation:DrMPerturbation",
     "elephant": ".plasticity.elephant:Elephant",
     "equal-betas-adam": ".plasticity.equal_betas_adam:EqualBetasAdam",
     "infinite-schedule": ".plasticity.infinite_schedule:InfiniteSchedule",
     "l2": ".plasticity.l2:L2",
-    "l2": ".plasticity.l2:L2",
-    "l2-init": ".plasticity.l2_init:L2Init",
     "l2-init": ".plasticity.l2_init:L2Init",
     "layer-norm": ".plasticity.layer_norm:LayerNorm",
     "lion": ".plasticity.lion:Lion",
@@ -44,7 +42,6 @@ METHODS = {
     "upgd": ".plasticity.upgd:UPGD",
     "wasserstein": ".plasticity.wasserstein:Wasserstein",
     "weight-norm": ".plasticity.weight_norm:WeightNorm",
-    ),
 }
 """Where each method's class is; a new method is one more line."""
 

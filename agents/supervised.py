@@ -16,6 +16,7 @@ from .method import Method
 from .networks import Chain, Gradients, NotPure, make_chain
 from .optimizer import make_optimizer
 from .parameters import FlatParameters
+from .policies import change_network
 from .registry import describe_method, rebuild_method
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -94,8 +95,7 @@ class SupervisedLearner:
     ) -> None:
         self.network = network
         self.methods = tuple(rebuild_method(describe_method(method)) for method in methods)
-        for method in self.methods:
-            method.network(network)
+        change_network(network, self.methods)
         output = network[-1]
         if not isinstance(output, nn.Linear):
             raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
