@@ -164,7 +164,7 @@ def machine_speed(seconds: float = 0.1, n_threads: int = 2) -> float:
     def multiply(until: float) -> int:
         torch.set_num_threads(1)  # it holds for the thread that says it
         count = 0
-        while time.perf_counter() < until:
+        while not count or time.perf_counter() < until:
             torch.mm(matrix, matrix)
             count += 1
         return count
