@@ -24,6 +24,7 @@ from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
 from .layers import Part, capture_batch, capture_features
 from .method import Method, overrides
+from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
 from .policies import change_network, changed_policy, original_policy
 from .registry import describe_method, rebuild_method
@@ -54,6 +55,9 @@ class MethodHost(BaseAlgorithm):
     earlier_steps: int
     """Environment steps in calls of `learn` before the last that counted from 0 again."""
 
+    normalization: dict[str, Any]
+    """What worlds that scale observations had learned when the agent was saved or left them."""
+
     _penalties: list[Tensor]
     _reset_infos: list[dict[str, Any]]
 
@@ -72,6 +76,7 @@ class MethodHost(BaseAlgorithm):
         self.method_specs = [describe_method(method) for method in methods]
         self.method_state = {}
         self.earlier_steps = 0
+        self.normalization = {}
         self.methods = ()
         self.parts = ()
         self._penalties = []
@@ -257,6 +262,8 @@ class MethodHost(BaseAlgorithm):
     ) -> None:
         """Save the agent with its methods, as a zip that stable-baselines3 itself can load.
 
+        What its worlds have learned of scales, if they normalise, is saved too.
+
         Args:
             path: the file to be written.
             exclude: attributes to be left out besides the usual ones.
@@ -266,6 +273,7 @@ class MethodHost(BaseAlgorithm):
         self.method_state = {key: value.cpu() for key, value in state.items()}
         policy_class = self.policy_class
         self.policy_class = changed_policy(policy_class, self.methods)
+        self.normalization = read_statistics(self.env) or self.normalization
         try:
             super().save(path, exclude, include)
         finally:
@@ -323,7 +331,8 @@ class MethodHost(BaseAlgorithm):
 
         Args:
             path: the file.
-            env: the world to go on in; the agent can predict without.
+            env: the world to go on in; the agent can predict without. Worlds that normalise go on
+                from what those of the saved agent had learned of scales.
             device: where to put the agent.
             custom_objects: objects to use in place of saved ones, by name.
             print_system_info: whether to print the versions it was saved with.
@@ -341,6 +350,19 @@ class MethodHost(BaseAlgorithm):
         if methods is not None:
             specs = [describe_method(method) for method in methods]
             kwargs |= {"method_specs": specs, "method_state": {}}
-        return super().load(
+        agent = super().load(
             path, env, device, custom_objects, print_system_info, force_reset, **kwargs
         )
+        hand_over(agent.normalization, agent.env)
+        return agent
+
+    def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
+        """Go on in another world, which goes on from what was learned of scales if it normalises.
+
+        Args:
+            env: the copies of the world.
+            force_reset: whether learning goes on with a reset of the world.
+        """
+        self.normalization = read_statistics(self.env) or self.normalization
+        super().set_env(env, force_reset)
+        hand_over(self.normalization, self.env)

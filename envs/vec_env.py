@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..wrappers.engine import Engine
 from ..wrappers.errors import SettingsError
 from ..wrappers.info import TRUTH
 from ..wrappers.vector_non_stationary import VectorNonStationary
-from ..wrappers.vector_normalize import RAW_REWARD
+from ..wrappers.vector_normalize import RAW_REWARD, VectorNormalize
 from .world_state import get_worlds_state, set_worlds_state, worlds_keep_state
 
 
@@ -81,6 +81,23 @@ class StreamVecEnv(VecEnv):
         self._returns[dones] = 0
         self._lengths[dones] = 0
         return observations, rewards.astype(np.float32), dones, infos
+
+    @property
+    def normalization(self) -> VectorNormalize | None:
+        """What scales observations and rewards here, if anything does."""
+        return next((one for one in self._wrappers() if isinstance(one, VectorNormalize)), None)
+
+    @property
+    def engine(self) -> Engine:
+        """What changes the worlds.
+
+        Raises:
+            AttributeError: nothing does.
+        """
+        for one in self._wrappers():
+            if isinstance(one, VectorNonStationary):
+                return one.engine
+        raise AttributeError("nothing changes these worlds")
 
     @property
     def keeps_state(self) -> bool:
@@ -172,15 +189,20 @@ class StreamVecEnv(VecEnv):
     def _layers(self) -> list[Any]:
         """List what remembers anything between the agent and the worlds, the outermost first."""
         layers: list[Any] = []
-        env: Any = self._env
-        while isinstance(env, VectorWrapper):
+        for env in self._wrappers():
             if isinstance(env, VectorNonStationary):
                 layers.append(env.engine)
             # Asked of the class: a wrapper passes on what the worlds inside it have.
             elif hasattr(type(env), "get_state"):
                 layers.append(env)
-            env = env.env
         return layers
+
+    def _wrappers(self) -> Iterator[VectorWrapper]:
+        """Yield what is around the worlds, the outermost first."""
+        env: Any = self._env
+        while isinstance(env, VectorWrapper):
+            yield env
+            env = env.env
 
     def _singles(self) -> Sequence[Any] | None:
         world = self._env.unwrapped

@@ -176,6 +176,7 @@ class Evaluation(BaseCallback):
                 n_trials,
                 self._settings.evaluation_episodes,
                 self._settings.evaluation_steps,
+                self._settings.normalization,
             )
         return self._worlds
 
@@ -188,6 +189,7 @@ class Evaluation(BaseCallback):
             for episode in range(episodes)
         ]
         worlds = self._open(len(trials))
+        worlds.follow(self.training_env)
         with _modes_kept(self.model.policy):
             outcomes = list(worlds.play(trials, self._act))
         return [outcomes[i : i + episodes] for i in range(0, len(outcomes), episodes)]

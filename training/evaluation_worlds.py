@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, final
 
 import numpy as np
 from gymnasium import Space
@@ -64,18 +64,37 @@ class EvaluationWorlds:
         n_trials: how many episodes there will be at a time.
         n_alike: how many of them share a context.
         most_steps: an episode is cut off after so many steps.
+        normalize: as the agent's own worlds are; rewards are told as they are in any case.
     """
 
     def __init__(
-        self, stream: Stream, backend: Backend, n_trials: int, n_alike: int, most_steps: int
+        self,
+        stream: Stream,
+        backend: Backend,
+        n_trials: int,
+        n_alike: int,
+        most_steps: int,
+        normalize: Mapping[str, Any] | Literal[False] = False,
     ) -> None:
         self._most_steps = most_steps
+        if normalize:
+            normalize = {**normalize, "rewards": False}
         frozen = stream.frozen()
-        self._worlds = _make(frozen, min(n_alike, MOST_COPIES), backend)
+        self._worlds = _make(frozen, min(n_alike, MOST_COPIES), backend, normalize)
         self._alike = self._engine.rebuilds
         if not self._alike and min(n_trials, MOST_COPIES) != self._worlds.num_envs:
             self._worlds.close()
-            self._worlds = _make(frozen, min(n_trials, MOST_COPIES), backend)
+            self._worlds = _make(frozen, min(n_trials, MOST_COPIES), backend, normalize)
+
+    def follow(self, env: Any) -> None:
+        """Scale observations by what an agent's own worlds have learned, if they do.
+
+        Args:
+            env: the agent's worlds.
+        """
+        learned = getattr(env.unwrapped, "normalization", None)
+        if learned is not None and self._worlds.normalization is not None:
+            self._worlds.normalization.freeze(learned.get_statistics())
 
     def play(self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]) -> Iterator[Outcome]:
         """Live one episode for each trial.
@@ -108,7 +127,7 @@ class EvaluationWorlds:
 
     @property
     def _engine(self) -> Engine:
-        return self._worlds.get_attr("engine")[0]
+        return self._worlds.engine
 
     def _play_together(
         self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]
@@ -150,8 +169,15 @@ class EvaluationWorlds:
         return self._worlds.reset()
 
 
-def _make(stream: Stream, n_copies: int, backend: Backend) -> StreamVecEnv:
-    worlds: Any = make_vec_env(stream, n_copies, seed=0, backend=backend, training=False)
+def _make(
+    stream: Stream,
+    n_copies: int,
+    backend: Backend,
+    normalize: Mapping[str, Any] | Literal[False],
+) -> StreamVecEnv:
+    worlds: Any = make_vec_env(
+        stream, n_copies, seed=0, backend=backend, training=False, normalize=normalize
+    )
     return worlds
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..wrappers.errors import SettingsError
 
@@ -63,6 +63,16 @@ class RunSettings(ABC):
     histograms_every: int = 100
     """Iterations from one histogram of the weights in TensorBoard to the next; 0 for none."""
 
+    normalize_observations: bool = False
+    """Whether to bring observations to mean 0 and variance 1 by all that was seen of them."""
+
+    normalize_rewards: bool = False
+    """Whether to bring the discounted sum of rewards, for its gamma, to variance 1."""
+
+    normalization_at_change: Literal["carry", "reset", "per-task"] = "carry"
+    """What becomes of what was learned of scales at a change: it goes on, begins anew, or each
+    task has its own."""
+
     threads: int = 1
     """Threads torch may use; for small networks more than 1 is slower."""
 
@@ -91,6 +101,10 @@ class RunSettings(ABC):
         require(self, "evaluation_segments", min(segments, default=-1) >= 0, "0 or more each")
         require(self, "histograms_every", self.histograms_every >= 0, "0 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
+        if self.normalization_at_change != "carry":
+            fits = self.normalize_observations or self.normalize_rewards
+            allowed = "carry where neither observations nor rewards are normalized"
+            require(self, "normalization_at_change", fits, allowed)
         for name in ("layer_diagnostics_every", "trainability_every"):
             require(self, name, getattr(self, name) >= 0, "0 or more")
 
@@ -123,6 +137,18 @@ class RunSettings(ABC):
             "episodes": self.evaluation_episodes,
             "steps": self.evaluation_steps,
             "segments": list(self.evaluation_segments),
+        }
+
+    @property
+    def normalization(self) -> dict[str, Any] | Literal[False]:
+        """What the worlds are to scale and how, or False."""
+        if not (self.normalize_observations or self.normalize_rewards):
+            return False
+        return {
+            "observations": self.normalize_observations,
+            "rewards": self.normalize_rewards,
+            "at_change": self.normalization_at_change,
+            "gamma": self.learner()["gamma"],
         }
 
     @abstractmethod

@@ -90,6 +90,7 @@ class Plan:
             "trainability_every": settings.trainability_every,
             "evaluation": settings.evaluation,
             **self._boundaries(),
+            **({"normalization": settings.normalization} if settings.normalization else {}),
             **{settings.agent: settings.learner()},
         }
 
@@ -157,7 +158,11 @@ def train(settings: RunSettings) -> Result:
     run.require_writable(folder)
     torch.set_num_threads(settings.threads)
     env = make_vec_env(
-        plan.stream, settings.n_envs, settings.seed, backend=cast("Backend", settings.world_backend)
+        plan.stream,
+        settings.n_envs,
+        settings.seed,
+        backend=cast("Backend", settings.world_backend),
+        normalize=settings.normalization,
     )
     try:
         require_spaces(env, settings.agent, plan.stream.name)

@@ -256,3 +256,33 @@ def test_another_evaluation_is_another_run(tmp_path: Path) -> None:
     assert len(hashes) == 3
     off = replace(settings, evaluate_every=0, evaluation_episodes=5)
     assert plan_run(off).hash == plan_run(replace(off, evaluation_episodes=6)).hash
+
+
+def test_observations_are_scaled_as_the_agents_are_and_nothing_is_learned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    play = EvaluationWorlds.play
+
+    def watch(self: Any, trials: Any, act: Any) -> Any:
+        env = self._worlds.normalization
+        assert env._scales == (True, False)
+        before = env.get_statistics()
+        yield from play(self, trials, act)
+        followed.append((before, env.get_statistics()))
+
+    monkeypatch.setattr(EvaluationWorlds, "play", watch)
+    normalized: Any = {
+        "normalize_observations": True,
+        "normalize_rewards": True,
+        "normalization_at_change": "per-task",
+    }
+    folder = run(PPO, tmp_path, **normalized)
+    without = run(PPO, tmp_path / "without", evaluate_every=0, **normalized)
+    learned = PPOAgent.load(folder / "model.zip", device="cpu").normalization
+    assert len(followed) > 1
+    for before, after in followed:
+        assert repr(before) == repr(after)
+    assert repr(followed[-1][1]) == repr(learned)
+    one, other = weights(folder), weights(without)
+    assert all(torch.equal(one[name], other[name]) for name in one)

@@ -68,11 +68,14 @@ SAC = TrainSAC(
     evaluate_every=3,
     evaluation_steps=20,
 )
+NORMALIZED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards": True}
 AGENTS: dict[str, Any] = {
     "ppo": PPO,
     "ppo+method": replace(PPO, methods=METHODS),
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
+    "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
+    "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
     "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),
     "sac+method, compiled": replace(SAC, methods=METHODS, backend="compiled"),
 }
@@ -151,6 +154,8 @@ def crash(settings: Any, point: str, after: int) -> None:
         pytest.param("sac", "gymnasium", marks=pytest.mark.slow),
         ("ppo+method", "envpool"),
         pytest.param("sac+method", "envpool", marks=pytest.mark.slow),
+        ("ppo, normalized", "native"),
+        pytest.param("sac, normalized", "native", marks=pytest.mark.slow),
     ],
 )
 def test_interrupted_runs_end_as_others(

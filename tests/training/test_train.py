@@ -10,6 +10,7 @@ import pytest
 import yaml
 from stable_baselines3 import PPO
 
+from everlearn.agents import PPO as EverlearnPPO
 from everlearn.evaluation.records import read_run
 from everlearn.training import train as module
 from everlearn.training.logging import StreamRecorder
@@ -175,3 +176,29 @@ def test_the_status_is_plain_json(finished: Path) -> None:
     status = json.loads((finished / "status.json").read_text())
     status.pop("checkpoints")
     assert status == {"state": "finished", "steps": 128, "iteration": 2}
+
+
+def test_a_run_may_normalize(tmp_path: Path) -> None:
+    settings = small(tmp_path, normalize_observations=True, normalization_at_change="per-task")
+    assert plan_run(settings).hash != plan_run(small(tmp_path)).hash
+    folder = train(settings).folder
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert config["normalization"] == {
+        "observations": True,
+        "rewards": False,
+        "at_change": "per-task",
+        "gamma": 0.99,
+    }
+    agent = EverlearnPPO.load(folder / "model.zip", device="cpu")
+    assert agent.normalization["count"].tolist()[-1] > 0
+    # A change lands at 100, and each friction has statistics of its own.
+    assert len([task for task in agent.normalization["tasks"] if task]) == 2
+    # What is told of returns is not scaled.
+    raw, _ = tables(train(small(tmp_path)).folder)
+    assert set(raw.columns) <= set(tables(folder)[0].columns)
+
+
+def test_a_rule_at_changes_needs_something_to_rule(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--normalization-at-change must be carry where"):
+        train(small(tmp_path, normalization_at_change="reset"))
+    assert not list(tmp_path.iterdir())
