@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, final
 
 import torch
@@ -13,6 +13,26 @@ from ..wrappers.errors import SettingsError
 
 WEIGHTS = ("exp_avg_weight", "exp_avg_sq_weight")
 """Where the state keeps the running averages' weights, once an element was reset."""
+
+
+SETTINGS = ("betas", "eps", "weight_decay", "decoupled_weight_decay")
+"""The settings of torch's Adam that ours has, too."""
+
+
+def require_known(method: str, settings: Mapping[str, Any]) -> None:
+    """Raise where a policy asks for more than our Adam has.
+
+    Args:
+        method: whose Adam it would be.
+        settings: the policy's `optimizer_kwargs`.
+
+    Raises:
+        SettingsError: there is such a setting.
+    """
+    for name in settings:
+        if name not in SETTINGS:
+            known = ", ".join(SETTINGS)
+            raise SettingsError(f"{method} takes {known} of optimizer_kwargs, not {name!r}")
 
 
 @final

@@ -97,10 +97,13 @@ class FlatOptimizer(Optimizer):
         """
         if not self.state.get(parameter):
             return
+        (group,) = self.param_groups
+        # The state may have been loaded since the last step.
+        self._adopt([member for member in group["params"] if self.state.get(member)])
         if self._adam is not None and WEIGHTS[0] not in self.flat:
             # From now on each element has a bias correction of its own.
-            for name, beta in zip(WEIGHTS, self._adam.betas, strict=True):
-                self._hold(name, [1 - beta ** self.param_groups[0]["steps"]] * len(self.moving))
+            for name, reached in self._reached().items():
+                self._hold(name, [reached] * len(self.moving))
         for value in self.state[parameter].values():
             value[index] = 0
 
@@ -122,9 +125,19 @@ class FlatOptimizer(Optimizer):
             return
         self.moving = moving
         self.flat.clear()
+        begun = [bool(self.state[parameter]) for parameter in moving]
         reset = any(WEIGHTS[0] in self.state[parameter] for parameter in moving)
-        for name in (*self._names, *(WEIGHTS if reset else ())):
-            self._hold(name, [self.state[parameter].get(name, 0.0) for parameter in moving])
+        fresh = dict.fromkeys(self._names, 0.0) | (self._reached() if reset else {})
+        for name, reached in fresh.items():
+            missing = [reached if known else 0.0 for known in begun]
+            states = [self.state[parameter] for parameter in moving]
+            self._hold(name, [s.get(name, m) for s, m in zip(states, missing, strict=True)])
+
+    def _reached(self) -> dict[str, float]:
+        """Return the weights of Adam's averages where no element was reset."""
+        assert self._adam is not None
+        steps = self.param_groups[0]["steps"]
+        return {name: 1 - beta**steps for name, beta in zip(WEIGHTS, self._adam.betas, strict=True)}
 
     def _hold(self, name: str, values: Sequence[Tensor | float]) -> None:
         """Have something of each parameter in one flat tensor."""

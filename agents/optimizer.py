@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
-from .adam import Adam
+from .adam import SETTINGS, Adam
 from .method import Method
 
 
@@ -54,7 +54,7 @@ def make_optimizer(
     if offers:
         return offers[0][1]
     kind: Any = policy.optimizer_class
-    if kind is torch.optim.Adam and settings.keys() <= {"betas", "eps", "weight_decay"}:
+    if kind is torch.optim.Adam and settings.keys() <= set(SETTINGS):
         kind = Adam
     return kind(parameters, lr=learning_rate, **settings)
 

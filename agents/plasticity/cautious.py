@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from ..adam import require_known
 from ..flat_adam import AdamSettings
 from ..flat_optimizer import FlatOptimizer
 from ..method import Method
@@ -44,7 +45,12 @@ class Cautious(Method):
     def optimizer(
         self, parameters: Iterable[nn.Parameter], learning_rate: float, settings: Mapping[str, Any]
     ) -> Optimizer:
-        """Return the optimizer."""
+        """Return the optimizer.
+
+        Raises:
+            SettingsError: the policy's `optimizer_kwargs` have more than our Adam.
+        """
+        require_known(self.name, settings)
         return CautiousAdam(parameters, learning_rate, **settings)
 
 
@@ -58,6 +64,7 @@ class CautiousAdam(FlatOptimizer):
         betas: as Adam's.
         eps: as Adam's.
         weight_decay: decoupled.
+        decoupled_weight_decay: weight decay is decoupled in any case.
     """
 
     def __init__(
@@ -67,6 +74,7 @@ class CautiousAdam(FlatOptimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        decoupled_weight_decay: bool = True,
     ) -> None:
         super().__init__(params, lr, AdamSettings(betas, eps, 0.0), weight_decay)
 

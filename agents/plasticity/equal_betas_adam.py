@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 from torch import nn
 from torch.optim import Optimizer
 
-from ..adam import Adam
+from ..adam import Adam, require_known
 from ..method import Method
 
 
@@ -59,7 +59,12 @@ class EqualBetasAdam(Method):
     def optimizer(
         self, parameters: Iterable[nn.Parameter], learning_rate: float, settings: Mapping[str, Any]
     ) -> Optimizer:
-        """Return Adam with these betas."""
+        """Return Adam with these betas.
+
+        Raises:
+            SettingsError: the policy's `optimizer_kwargs` have more than our Adam.
+        """
+        require_known(self.name, settings)
         own: dict[str, Any] = {"betas": (self.beta, self.beta)}
         if self.weight_decay is not None:
             own["weight_decay"] = self.weight_decay

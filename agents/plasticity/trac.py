@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..adam import Adam
+from ..adam import Adam, require_known
 from ..method import Method
 
 
@@ -55,10 +55,15 @@ class TRAC(Method):
     def optimizer(
         self, parameters: Iterable[nn.Parameter], learning_rate: float, settings: Mapping[str, Any]
     ) -> Optimizer:
-        """Return the optimizer."""
+        """Return the optimizer.
+
+        Raises:
+            SettingsError: the policy's `optimizer_kwargs` have more than our Adam.
+        """
         # Only where it is needed: it takes a second or two.
         import pytorch_optimizer
 
+        require_known(self.name, settings)
         adam = Adam(parameters, learning_rate, **settings)
 
         class ResettableTRAC(pytorch_optimizer.TRAC):

@@ -13,6 +13,7 @@ from everlearn.agents.adam import Adam
 from everlearn.agents.plasticity.lion import Lion
 from everlearn.agents.plasticity.upgd import UPGD, UPGDOptimizer
 from everlearn.agents.registry import make_method
+from everlearn.wrappers.errors import SettingsError
 
 PLAIN: dict[type, Any] = {PPO: stable_baselines3.PPO, SAC: stable_baselines3.SAC}
 
@@ -71,6 +72,13 @@ def test_agents_without_methods_are_saved_as_ever(build: Callable[..., Any]) -> 
     parameters = agent.get_parameters()
     assert parameters["policy.optimizer"].keys() == {"state", "param_groups"}
     assert type(build(PPO, methods=[UPGD()]).policy.optimizer) is not Adam
+
+
+@pytest.mark.parametrize("name", ["trac", "cautious", "equal-betas-adam"])
+def test_settings_that_our_adam_lacks_are_refused(name: str, build: Callable[..., Any]) -> None:
+    policy_kwargs = {"optimizer_kwargs": {"amsgrad": True}}
+    with pytest.raises(SettingsError, match=f"{name} takes betas, .* not 'amsgrad'"):
+        build(PPO, methods=[make_method(name)], policy_kwargs=policy_kwargs)
 
 
 @pytest.mark.parametrize("kind", [PPO, SAC])
