@@ -24,7 +24,7 @@ def draw_accuracy(
         score: what the scores are, in words.
         title: the figure's title.
     """
-    return draw_matrix(ends, segments, f"{score} at the end of the segment", "viridis", title)
+    return draw_matrix(ends, segments, score, "viridis", title)
 
 
 def draw_matrix(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +102,15 @@ def read_run(folder: str | Path) -> Record:
 def read_table(file: str | Path) -> pd.DataFrame:
     """Read one of a run's tables; every number is the one that was written, bit for bit.
 
+    A last line without an end, of a run that is writing or was killed, is left out.
+
     Args:
         file: the table.
     """
+    text = Path(file).read_bytes().decode()
+    whole = text[: text.rfind("\n") + 1] or text
     # pandas' own parser of numbers may miss the last bit, or warns, by its version.
-    return pd.read_csv(file, dtype=object).apply(_numbers)
+    return pd.read_csv(io.StringIO(whole), dtype=object).apply(_numbers)
 
 
 def _numbers(column: pd.Series) -> pd.Series:

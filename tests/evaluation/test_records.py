@@ -44,8 +44,13 @@ def test_a_folder_that_holds_no_run(tmp_path: Path) -> None:
 
 def test_numbers_are_read_bit_for_bit(tmp_path: Path) -> None:
     numbers = np.random.default_rng(0).normal(size=1000).tolist()
-    (tmp_path / "t.csv").write_text("\n".join(["a", *map(repr, numbers)]))
+    (tmp_path / "t.csv").write_text("\n".join(["a", *map(repr, numbers), ""]))
     assert read_table(tmp_path / "t.csv")["a"].tolist() == numbers
+
+
+def test_half_a_line_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n5,0.")
+    assert read_table(tmp_path / "t.csv")["b"].tolist() == [2, 4]
 
 
 def test_columns_keep_their_kind(tmp_path: Path) -> None:
