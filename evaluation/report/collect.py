@@ -118,6 +118,11 @@ def collect(folders: Sequence[Path]) -> Collection:
         if record.seed in seeds:
             notes.append(f"{folder} is left out: there is another run of the same with its seed")
             continue
+        if run.metrics.curves.empty:
+            notes.append(
+                f"{folder}: there are no evaluations ({EVALUATIONS} is missing, empty or damaged): "
+                "what is made of them leaves it out"
+            )
         streams.setdefault(stream, {}).setdefault(rest, []).append(run)
     named = _names({key: json.loads(key) for key in streams}, "name")
     result = [
@@ -158,9 +163,6 @@ def read_what_there_is(folder: Path, notes: list[str]) -> Record:
             raise ValueError(f"{name}.csv has no column {missing[0]!r}")
         if any(tables[name][column].dtype == object for column in columns if column != "segment"):
             raise ValueError(f"{name}.csv holds what is no number")
-    evaluations = folder / EVALUATIONS
-    if not (evaluations.is_file() and evaluations.stat().st_size):
-        notes.append(f"{folder}: there were no evaluations: what is made of them leaves it out")
     state = status.get("state", "unknown") if isinstance(status, dict) else "unknown"
     if state != "finished":
         notes.append(f"{folder} is not finished ({state})")

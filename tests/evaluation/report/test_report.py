@@ -132,8 +132,9 @@ TABLES = ("iterations.csv", "episodes.csv", "evaluations.csv", "changes.csv")
 DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{f"no {name}": (drop(name), "missing|no evaluations") for name in TABLES},
     **{f"half {name}": (cut(name), "") for name in TABLES},
-    **{f"empty {name}": (fill(name, ""), "missing or empty|no evaluations|") for name in TABLES},
+    **{f"empty {name}": (fill(name, ""), "missing or empty|no evaluations") for name in TABLES},
     **{f"rubbish {name}": (fill(name, "a,b\n1,2,3\n"), "left out") for name in TABLES},
+    "rubbish evaluations.csv": (fill("evaluations.csv", "a,b\n1,2\n"), "no evaluations"),
     "words for numbers": (fill("episodes.csv", (
         "step,env,return,length,truncated,segment\n1,0,much,3,0,0\n"
     )), "no number"),
