@@ -175,7 +175,8 @@ class PPOLearner:
             else:
                 self._update.clip(flat.gradient, scales)  # type: ignore[union-attr]
                 flat.optimizer.step()
-                functions.observe(flat.values, features)
+                if self._observers or self._gathered:
+                    functions.observe(flat.values, features)
         if self._gathered or penalty is not None:
             gathered = statistics[PENALTY]
             self.penalties.append(gathered if penalty is None else gathered + penalty)
@@ -251,11 +252,9 @@ def _compile(update: Update) -> SimpleNamespace:
     def observe(values: Any, features: Any) -> None:
         update.observe(values, features)
 
-    looked_at = update.observers or update.penalties
     return SimpleNamespace(
         step=Compiled(step, "PPO's update", constant=True),
         gradient=Compiled(gradient, "PPO's gradient", constant=True),
         apply=Compiled(apply, "PPO's optimizer", constant=True),
-        # Where nobody looks there is nothing to compile.
-        observe=Compiled(observe, "PPO's observers", constant=True) if looked_at else observe,
+        observe=Compiled(observe, "PPO's observers", constant=True),
     )

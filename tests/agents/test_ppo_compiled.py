@@ -10,6 +10,7 @@ import torch
 
 from everlearn.agents import ContinualBackprop
 from everlearn.agents.backends import Compiled, find_compiler
+from everlearn.agents.registry import make_method
 
 pytestmark = pytest.mark.skipif(find_compiler() is None, reason="there is no C++ compiler")
 
@@ -54,6 +55,8 @@ def test_it_equals_the_reference_with_continual_backprop(
         {"target_kl": 3e-3, "learning_rate": 3e-3, "normalize_advantage": False},
         {"policy_kwargs": {"net_arch": [8], "activation_fn": torch.nn.Softplus}},
         {"methods": [active()], "policy_kwargs": BETAS, "target_kl": 3e-3},
+        {"methods": [make_method("upgd", noise=0.1), active()]},
+        {"methods": [make_method("lion")]},
     ],
 )
 def test_it_equals_the_reference(
