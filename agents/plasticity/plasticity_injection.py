@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ...wrappers.errors import SettingsError
+from ..layers import Part
 from .occasional import Occasional
 from .renewal import draw_fresh
 
@@ -77,6 +78,16 @@ class PlasticityInjection(Occasional):
                 for injection in made:
                     injection.connect()
                 self.switch.injections += made
+
+    def attach(self, parts: Sequence[Part], seed: int) -> None:
+        """Begin to count.
+
+        Raises:
+            SettingsError: weights are made of other parameters, which a fresh head would lack.
+        """
+        for part in parts:
+            part.places(layer.incoming.weight for layer in part.hidden)
+        super().attach(parts, seed)
 
     def act(self) -> None:
         """Inject, if that was not done before."""

@@ -419,7 +419,9 @@ TOGETHER = [
 
 def learn_together(names: tuple[str, str], twins: Any, train_both: Any) -> None:
     """Train both in two back ends, and see that they agree."""
-    reference, fast = twins("eager", methods=[switched_on(name) for name in names])
+    # TRAC makes rounding errors grow: in double precision it agrees as all do.
+    dtype = torch.float64 if "trac" in names else torch.float32
+    reference, fast = twins("eager", dtype, methods=[switched_on(name) for name in names])
     train_both(reference, fast)
     parameters = parameters_to_vector(fast.policy.parameters())
     assert torch.isfinite(parameters).all()
