@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..wrappers.errors import SettingsError
 from .flat_adam import AdamSettings
 from .layers import Part, capture_features, hidden_layers
-from .method import Method
+from .method import Method, overrides
 from .networks import Chain, Gradients, NotPure, make_chain
 from .optimizer import make_optimizer
 from .parameters import FlatParameters
+from .penalties import gather_penalties
 from .policies import change_network
 from .registry import describe_method, rebuild_method
 
@@ -99,25 +102,28 @@ class SupervisedLearner:
         output = network[-1]
         if not isinstance(output, nn.Linear):
             raise SettingsError(f"methods need a linear output, not {type(output).__name__}")
-        # What a method has frozen stays as it is.
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        parameters = list(network.parameters())
         plain: Any = SimpleNamespace(optimizer_class=torch.optim.Adam, optimizer_kwargs={})
         optimizer = make_optimizer(self.methods, parameters, learning_rate, plain)
         hidden = hidden_layers(network[:-1], [output])
         self.part = Part("network", hidden, (output,), tuple(parameters), optimizer)
+        self.steps = 0
+        """Gradient steps made; methods that count environment steps count these."""
+        self._loss, self._learning_rate = loss, learning_rate
+        if self.methods:
+            self.part.fresh = _draws_of(network)
         for index, method in enumerate(self.methods):
-            method.attach([self.part], seed * len(self.methods) + index)
-        self._loss = loss
-        self._acting = [m for m in self.methods if type(m).after_step is not Method.after_step]
+            sequence = np.random.SeedSequence([seed, index])
+            method.attach([self.part], int(sequence.generate_state(1, np.uint64)[0] >> 1))
+        self._acting = [method for method in self.methods if overrides(method, "after_step")]
+        self._penalizing = [method for method in self.methods if overrides(method, "penalty")]
+        self._scheduling = [method for method in self.methods if overrides(method, "learning_rate")]
         self._watches = any(method.needs_features for method in self.methods)
-        self._flat = FlatParameters(parameters, optimizer, elementwise=bool(self._acting))
-        if any(method.needs_gradients for method in self.methods):
-            self._flat.expose_gradient()
-        self._chain: Chain | None = None
-        try:
-            self._chain = make_chain([network], parameters)
-        except NotPure:
-            for layer in hidden:
+        self._tracking = [method for method in self.methods if overrides(method, "track")]
+        self._penalties = gather_penalties(self.methods, [self.part], parameters)
+        self._fast = self._find_fast(parameters)
+        if self._fast is None:
+            for layer in hidden if self._watches else ():
                 capture_features(layer)
 
     @torch.no_grad()
@@ -131,10 +137,67 @@ class SupervisedLearner:
         Returns:
             The outputs before the step, of shape (batch, outputs).
         """
-        flat = self._flat
-        outputs, gradient = self._differentiate(inputs, targets)
-        flat.gradient.copy_(gradient)
-        self._add_penalties()
+        self.part.batch = inputs
+        self._set_learning_rate()
+        step = self._step_by_torch if self._fast is None else self._step_flat
+        outputs = step(inputs, targets)
+        self.steps += 1
+        for method in self._acting:
+            method.after_step(self.part)
+        return outputs
+
+    def end_iteration(self, told: Mapping[str, Any] | None = None) -> None:
+        """Let the methods act after an iteration, however many steps that is.
+
+        Args:
+            told: what they are told of a change that comes now; None for nothing.
+        """
+        for method in self.methods:
+            method.env_steps = self.steps
+            method.after_iteration()
+            if told is not None:
+                method.on_change(told)
+
+    def _set_learning_rate(self) -> None:
+        """Set the learning rate that the methods ask for."""
+        rate = self._learning_rate
+        for method in self._scheduling:
+            rate = method.learning_rate(rate, self.steps)
+        if self._scheduling:
+            for group in self.part.optimizer.param_groups:
+                group["lr"] = rate
+
+    def _find_fast(self, parameters: Sequence[nn.Parameter]) -> _Fast | None:
+        """Return the network as a function of flat parameters, or None where it is none."""
+        if not all(parameter.requires_grad for parameter in parameters):
+            return None
+        try:
+            chain = make_chain([self.network], parameters)
+        except NotPure:
+            return None
+        flat = FlatParameters(parameters, self.part.optimizer, elementwise=bool(self._acting))
+        if any(method.needs_gradients for method in self.methods):
+            flat.expose_gradient()
+        return _Fast(chain, flat)
+
+    def _step_flat(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        assert self._fast is not None
+        chain, flat = self._fast
+        trace = chain.forward(flat.views, inputs)
+        gradients: Gradients = {}
+        chain.backward(flat.views, trace, self._loss(trace[-1], targets)[1], gradients)
+        if self._watches:
+            for layer, units in zip(self.part.hidden, chain.features(trace), strict=True):
+                layer.features = units
+        flat.gradient.copy_(flat.join(gradients[i] for i in range(len(flat.shapes))))
+        if self._penalties:
+            flat.gradient.add_(self._penalties.differentiate(flat.values)[0])
+        if self._penalizing:
+            with torch.enable_grad():
+                total = self._penalize(self._penalizing)
+            if total.requires_grad:
+                found = torch.autograd.grad(total, flat.parameters, materialize_grads=True)
+                flat.gradient.add_(flat.join(found))
         if flat.fused:
             flat.steps += 1
             adam = AdamSettings.of(flat.optimizer)
@@ -143,39 +206,49 @@ class SupervisedLearner:
             adam.step(flat.values, flat.memory, flat.gradient, rate, weights)
         else:
             flat.optimizer.step()
-        for method in self._acting:
-            method.after_step(self.part)
-        return outputs
+        self._penalties.track(flat.values)
+        return trace[-1]
 
-    def _differentiate(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs, and the loss's gradient in all parameters."""
-        if self._chain is None:
-            with torch.enable_grad():
-                outputs = self.network(inputs)
-                _, of_outputs = self._loss(outputs.detach(), targets)
-                found = torch.autograd.grad(outputs, self._flat.parameters, of_outputs)
-            return outputs.detach(), self._flat.join(found)
-        trace = self._chain.forward(self._flat.views, inputs)
-        _, of_outputs = self._loss(trace[-1], targets)
-        gradients: Gradients = {}
-        self._chain.backward(self._flat.views, trace, of_outputs, gradients)
-        if self._watches:
-            features = self._chain.features(trace)
-            for layer, outputs in zip(self.part.hidden, features, strict=True):
-                layer.features = outputs
-        return trace[-1], self._flat.join(gradients[i] for i in range(len(self._flat.shapes)))
-
-    def _add_penalties(self) -> None:
+    def _step_by_torch(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        optimizer = self.part.optimizer
+        optimizer.zero_grad()
         with torch.enable_grad():
-            penalties = [
-                penalty
-                for method in self.methods
-                if (penalty := method.penalty(self.part)) is not None
-            ]
-            if not penalties:
-                return
-            total = torch.stack(penalties).sum()
-            gradients = torch.autograd.grad(total, self._flat.parameters, allow_unused=True)
-        for view, gradient in zip(self._flat.split(self._flat.gradient), gradients, strict=True):
-            if gradient is not None:
-                view.add_(gradient)
+            outputs = self.network(inputs)
+            outputs.backward(self._loss(outputs.detach(), targets)[1])
+            total = self._penalize(self.methods)
+            if total.requires_grad:
+                total.backward()
+        optimizer.step()
+        for method in self._tracking:
+            method.track(self.part.name, self.part.parameters)
+        return outputs.detach()
+
+    def _penalize(self, methods: Iterable[Method]) -> Tensor:
+        """Return the sum of what methods add to the loss."""
+        found = [method.penalty(self.part) for method in methods]
+        known = [penalty for penalty in found if penalty is not None]
+        return torch.stack(known).sum() if known else torch.zeros(())
+
+
+@final
+class _Fast(NamedTuple):
+    """A network as a function, and its parameters in one flat tensor."""
+
+    chain: Chain
+    flat: FlatParameters
+
+
+def _draws_of(network: nn.Sequential) -> Callable[[int], list[Tensor]]:
+    """Return what draws a network's parameters anew, each module's by its own law."""
+    template = copy.deepcopy(network)
+
+    def draw(seed: int) -> list[Tensor]:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            for module in template.modules():
+                begin: Any = getattr(module, "reset_parameters", None)
+                if begin is not None:
+                    begin()
+        return [parameter.detach().clone() for parameter in template.parameters()]
+
+    return draw

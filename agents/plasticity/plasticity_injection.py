@@ -210,6 +210,9 @@ def _networks(policy: nn.Module) -> Iterator[tuple[str, list[nn.Module], list[nn
             for network in critic.q_networks:
                 *hidden, output = _flatten(network)
                 yield "critic", hidden, [cast(nn.Linear, output)]
+    elif isinstance(policy, nn.Sequential):
+        *hidden, output = _flatten(policy)
+        yield "network", hidden, [cast(nn.Linear, output)]
     else:
         raise SettingsError(f"methods can't see into a {type(policy).__name__}")
 
