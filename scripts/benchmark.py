@@ -3,6 +3,7 @@
 Example:
     python scripts/benchmark.py worlds
     python scripts/benchmark.py learner
+    python scripts/benchmark.py curves --comparisons "ppo CartPole-v1" --seeds 5
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from functools import partial
 
 from tyro.extras import subcommand_cli_from_dict
 
+from everlearn.training.benchmark.curves import BenchmarkCurves
 from everlearn.training.benchmark.learner import BenchmarkLearner
 from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
 COMMANDS = {
+    "curves": BenchmarkCurves,
     "learner": BenchmarkLearner,
     "worlds": BenchmarkWorlds,
 }

@@ -71,13 +71,17 @@ def test_each_activation_is_differentiated(
     train_both(*twins("eager", torch.float64, policy_kwargs=policy_kwargs))
 
 
+@pytest.mark.parametrize(("gamma", "gae_lambda"), [(0.99, 0.95), (0.9, 0.5)])
 @pytest.mark.parametrize("env", ENVS)
-def test_the_rollout_follows_the_policy(env: str, build: Callable[..., Any]) -> None:
+def test_the_rollout_follows_the_policy(
+    env: str, gamma: float, gae_lambda: float, build: Callable[..., Any]
+) -> None:
     """Values, log-probabilities, bootstrapped rewards and advantages are SB3's of these actions."""
     world = stable_baselines3.common.env_util.make_vec_env(
         env, 3, seed=1, env_kwargs={"max_episode_steps": 20}
     )
-    agent = build(PPO, world, backend="eager").learn(64)
+    own = {"gamma": gamma, "gae_lambda": gae_lambda}
+    agent = build(PPO, world, backend="eager", **own).learn(64)
     agent._setup_learn(64)
     buffer, seen = agent.rollout_buffer, []
     raw = np.zeros_like(buffer.rewards)
@@ -101,7 +105,7 @@ def test_the_rollout_follows_the_policy(env: str, build: Callable[..., Any]) -> 
     with torch.no_grad():
         values, log_probs, _ = agent.policy.evaluate_actions(observations, actions)
         for step, copy_, last in seen:
-            raw[step, copy_] += 0.99 * agent.policy.predict_values(torch.as_tensor(last)[None])
+            raw[step, copy_] += gamma * agent.policy.predict_values(torch.as_tensor(last)[None])
         last_values = agent.policy.predict_values(torch.as_tensor(agent._last_obs))
     np.testing.assert_allclose(buffer.values.reshape(-1), values.flatten(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(buffer.log_probs.reshape(-1), log_probs, rtol=1e-4, atol=1e-5)
