@@ -39,7 +39,9 @@ class PPO(MethodHost, stable_baselines3.PPO):
     the agent also learns the same, bit for bit; the other back ends compute the same update in
     another order, several times faster, and draw other random numbers for the same actions' law.
     What they can't train (images, dictionaries, state-dependent exploration, policies of one's
-    own) falls back to the reference, with one line that says so. With methods,
+    own, networks on a GPU) falls back to the reference, with one line that says so. With images
+    little is lost: on 36 x 36 pixels seven tenths of the update are the convolutions themselves,
+    so that no other order of the rest could be 1.5 times faster. With methods,
     torch's Adam is replaced by `everlearn.agents.adam.Adam`, which learns the same and can be
     reset for single units. Each row of the log holds a rollout and the update with it;
     stable-baselines3's own rows hold the update before it.
