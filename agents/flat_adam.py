@@ -98,10 +98,12 @@ class AdamSettings:
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         if WEIGHTS[0] in memory:
-            weights = [
-                memory[name].mul_(beta).add_(1 - beta)
+            one = mean.new_ones(())
+            own = [
+                memory[name].lerp_(one, 1 - beta)
                 for name, beta in zip(WEIGHTS, self.betas, strict=True)
             ]
+            return (mean / own[0]).div_((square / own[1]).sqrt_().add_(self.eps))
         # (mean / w1) / (sqrt(square / w2) + eps), with one operation less.
         correction = weights[1] ** 0.5
         denominator = square.sqrt().add_(correction * self.eps)
