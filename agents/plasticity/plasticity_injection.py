@@ -21,15 +21,15 @@ from .renewal import draw_fresh
 class PlasticityInjection(Occasional):
     """Plasticity injection (Nikishin et al. 2023).
 
-    "Deep reinforcement learning with plasticity injection", NeurIPS 2023, Section 4.
+    "Deep reinforcement learning with plasticity injection", NeurIPS 2023.
+
     At the first occasion each head h becomes h + new - old: h is frozen, `new` is a fresh copy by
     the network's own law which learns from then on, and `old` is the same copy, frozen. The
     outputs do not change, not by a bit; how many parameters learn does not either. What lies below
     the head is shared and goes on learning. Later occasions do nothing.
 
     A network with several outputs, as SAC's actor, has a copy of the head for each. Target
-    networks get the same copies at the same time, and then follow by Polyak averaging.
-    stable-baselines3 alone can't load the zip, as it doesn't know of the copies, and the agent
+    networks get the same copies at the same time, and then follow by Polyak averaging. The agent
     learns on the reference back end. The copies are there, unused, from the beginning, so that
     each parameter is in the optimizer once, and stays there.
 
@@ -153,6 +153,12 @@ class _Injection(nn.Module):
                 parameter.grad = None
         self.new.requires_grad_(on)
         self.old.requires_grad_(False)
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor([self.on])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.turn(bool(state[0]))
 
     def renew(self, fresh: dict[int, Tensor]) -> None:
         """Make both copies what the head would be if the network began anew."""

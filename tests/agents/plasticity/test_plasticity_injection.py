@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import stable_baselines3
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ def outputs_of(agent: Any) -> list[Tensor]:
     torch.manual_seed(0)
     observations = torch.randn(20, 3)
     with torch.no_grad():
-        if isinstance(agent, PPO):
+        if isinstance(agent, stable_baselines3.PPO):
             values, log_probs, _ = agent.policy.evaluate_actions(observations, torch.ones(20, 1))
             return [values, log_probs]
         means, log_stds, _ = agent.actor.get_action_dist_params(observations)
@@ -119,6 +120,11 @@ def test_it_survives_save_and_load(kind: Any, build: Callable[..., Any]) -> None
     agent.save(file)
     loaded = kind.load(file, device="cpu")
     for one, other in zip(outputs_of(agent), outputs_of(loaded), strict=True):
+        assert torch.equal(one, other)
+    plain: Any = {PPO: stable_baselines3.PPO, SAC: stable_baselines3.SAC}[kind]
+    for one, other in zip(
+        outputs_of(agent), outputs_of(plain.load(file, device="cpu")), strict=True
+    ):
         assert torch.equal(one, other)
     pairs = zip(agent.policy.parameters(), loaded.policy.parameters(), strict=True)
     assert all(one.requires_grad == other.requires_grad for one, other in pairs)
