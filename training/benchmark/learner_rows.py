@@ -130,7 +130,14 @@ def _reading(turn: Callable[..., dict[str, float]], steps: int, **settings: Any)
 def _measure(
     runs: Mapping[str, Callable[[], Any]], settings: BenchmarkLearner, threads: int = 1
 ) -> Rounds:
-    speed = partial(machine_speed, n_threads=threads)
+    import torch
+
+    def speed() -> float:
+        rate = machine_speed(n_threads=threads)
+        # It makes each of its own threads use one.
+        torch.set_num_threads(threads)
+        return rate
+
     return run_rounds(runs, settings.rounds, settings.most_rounds, speed)
 
 
