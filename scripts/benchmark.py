@@ -4,6 +4,7 @@ Example:
     python scripts/benchmark.py worlds
     python scripts/benchmark.py learner
     python scripts/benchmark.py curves --comparisons "ppo CartPole-v1" --seeds 5
+    python scripts/benchmark.py logging
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from tyro.extras import subcommand_cli_from_dict
 
 from everlearn.training.benchmark.curves import BenchmarkCurves
 from everlearn.training.benchmark.learner import BenchmarkLearner
+from everlearn.training.benchmark.logging import BenchmarkLogging
 from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
 COMMANDS = {
     "curves": BenchmarkCurves,
     "learner": BenchmarkLearner,
+    "logging": BenchmarkLogging,
     "worlds": BenchmarkWorlds,
 }
 """Each command's settings, whose `run` does the work."""
