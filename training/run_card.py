@@ -152,7 +152,7 @@ def layout(tags: Iterable[str]) -> Any:
     """
     known = list(tags)
     knobs = [tag for tag in known if tag.startswith("stream/") and tag not in _NO_KNOBS]
-    measures = dict.fromkeys(tag.split("/")[-1] for tag in known if tag.startswith("plasticity/"))
+    charts = {_title(tag): _chart(_pattern(tag)) for tag in known if tag.startswith("plasticity/")}
     return summary.custom_scalars(
         {
             "return with context": {
@@ -160,7 +160,7 @@ def layout(tags: Iterable[str]) -> Any:
                 **{tag.removeprefix("stream/"): _chart(tag) for tag in knobs},
                 "segment": _chart("stream/segment"),
             },
-            "plasticity": {one: _chart(f"plasticity/.*/{one}") for one in measures},
+            "plasticity": charts,
             "tasks": {
                 "return": _chart("eval/.*/return"),
                 "lowest return": _chart("eval/.*/return_min"),
@@ -172,6 +172,18 @@ def layout(tags: Iterable[str]) -> Any:
 
 
 _NO_KNOBS = ("stream/segment", "stream/steps_since_change", "stream/copies_differ")
+
+
+def _title(tag: str) -> str:
+    """Return which measure of plasticity a tag is of, and whether of single layers."""
+    _, *owner, measure = tag.split("/")
+    return f"{measure} by layer" if len(owner) > 1 else measure
+
+
+def _pattern(tag: str) -> str:
+    """Return what finds a measure of plasticity in all networks, or in all layers."""
+    _, *owner, measure = tag.split("/")
+    return "/".join(["plasticity", *["[^/]*"] * len(owner), measure])
 
 
 def _chart(*tags: str) -> list[Any]:

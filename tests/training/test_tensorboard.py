@@ -137,9 +137,10 @@ def test_histograms_hold_the_weights() -> None:
 
 def test_the_layout_shows_what_there_is() -> None:
     tags = ["stream/friction", "stream/segment", "plasticity/actor/weight_norm", "train/loss"]
-    content = layout([*tags, "plasticity/critic/weight_norm"]).value[0].tensor.string_val[0]
+    tags += ["plasticity/critic/weight_norm", "plasticity/actor/hidden_0/srank"]
+    content = layout([*tags, "plasticity/resets"]).value[0].tensor.string_val[0]
     found = layout_pb2.Layout.FromString(content)
     charts = {one.title: [chart.title for chart in one.chart] for one in found.category}
     assert charts["return with context"] == ["return", "friction", "segment"]
-    assert charts["plasticity"] == ["weight_norm"]
+    assert charts["plasticity"] == ["weight_norm", "srank by layer", "resets"]
     assert set(charts) == {"return with context", "plasticity", "tasks", "forgetting"}
