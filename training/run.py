@@ -58,6 +58,10 @@ _PACKAGES = (
 )
 
 
+class Held(SettingsError):
+    """Another process is writing a run folder."""
+
+
 @dataclass(frozen=True)
 class Status:
     """How far a run has come."""
@@ -145,14 +149,14 @@ def claim(path: Path) -> Iterator[None]:
         path: the run folder.
 
     Raises:
-        SettingsError: if another process holds it.
+        Held: if another process holds it.
     """
     path.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path / _LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise SettingsError(f"another process is writing the run folder {path}") from None
+        raise Held(f"another process is writing the run folder {path}") from None
     try:
         yield
     finally:

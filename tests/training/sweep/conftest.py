@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everlearn.training.run import Status, write_status
+from everlearn.training.sweep import local
+from everlearn.training.sweep.describe import Description, Sweep, read_sweep
+from everlearn.training.sweep.folder import SweepFolder
+from everlearn.training.sweep.units import Unit
+
+TINY = (
+    "--total-steps 512 --n-envs 4 --n-steps 64 --batch-size 64 --n-epochs 1 --hidden-sizes 8 8 "
+    "--evaluate-every 0 --checkpoint-every 1 --no-diagnostics"
+)
+STREAM = "everlearn/SlipperyAnt-v0:change_every=200"
+
+
+@pytest.fixture
+def make_sweep(tmp_path: Path) -> Callable[..., Sweep]:
+    def make(seeds: str = "0-1", methods: Sequence[str] = ("none",), words: str = TINY) -> Sweep:
+        described = Description(
+            streams=(STREAM,), methods=tuple(methods), seeds=seeds, runs_folder=tmp_path / "runs"
+        )
+        sweep = read_sweep(described, words.split())
+        sweep.folder.write(sweep.units)
+        return sweep
+
+    return make
+
+
+def finish(sweep: SweepFolder, unit: Unit, steps: int | None = None) -> None:
+    """Write down what a finished run does."""
+    folder = sweep.runs_folder / unit.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    write_status(folder, Status("finished", unit.total_steps if steps is None else steps, 1))
+
+
+class Pretended:
+    """Starts processes that run a few lines of Python in place of units.
+
+    Args:
+        script: what they run; the unit's run folder is `folder`, its name `name`.
+    """
+
+    def __init__(self, script: str) -> None:
+        self.script = textwrap.dedent(script)
+        self.started: list[str] = []
+        self.cores: list[tuple[int, ...]] = []
+
+    def __call__(self, sweep: SweepFolder, unit: Unit, cores: Sequence[int] = ()) -> Any:
+        self.started.append(unit.name)
+        self.cores.append(tuple(cores))
+        folder = sweep.runs_folder / unit.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        head = f"import os, sys, time; folder = {str(folder)!r}; name = {unit.name!r}\n"
+        status = f'{{"state": "finished", "steps": {unit.total_steps}, "iteration": 1}}'
+        head += f"def finish(): open(folder + '/status.json', 'w').write('{status}')\n"
+        return subprocess.Popen(
+            [sys.executable, "-S", "-c", head + self.script], env=dict(os.environ)
+        )
+
+
+@pytest.fixture
+def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pretended]:
+    def replace(script: str) -> Pretended:
+        pretended = Pretended(script)
+        monkeypatch.setattr(local, "start_unit", pretended)
+        return pretended
+
+    return replace
