@@ -5,6 +5,7 @@ Example:
     python scripts/benchmark.py learner
     python scripts/benchmark.py curves --comparisons "ppo CartPole-v1" --seeds 5
     python scripts/benchmark.py logging
+    python scripts/benchmark.py methods --agents ppo
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tyro.extras import subcommand_cli_from_dict
 from everlearn.training.benchmark.curves import BenchmarkCurves
 from everlearn.training.benchmark.learner import BenchmarkLearner
 from everlearn.training.benchmark.logging import BenchmarkLogging
+from everlearn.training.benchmark.methods import BenchmarkMethods
 from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
@@ -25,6 +27,7 @@ COMMANDS = {
     "curves": BenchmarkCurves,
     "learner": BenchmarkLearner,
     "logging": BenchmarkLogging,
+    "methods": BenchmarkMethods,
     "worlds": BenchmarkWorlds,
 }
 """Each command's settings, whose `run` does the work."""

@@ -46,7 +46,7 @@ def update_candidates(shape: Shape, n_epochs: int) -> dict[str, Any]:
         n_epochs: passes over the rollout.
     """
     activation = nn.Tanh if shape.width == 64 else nn.ReLU
-    world = _Still(shape)
+    world = StillWorld(shape)
     settings: dict[str, Any] = {
         "n_steps": ROLLOUT,
         "batch_size": shape.batch_size,
@@ -65,7 +65,7 @@ def update_candidates(shape: Shape, n_epochs: int) -> dict[str, Any]:
     }
     for agent in agents.values():
         agent.set_logger(Logger(None, []))
-        _fill(agent.rollout_buffer)
+        fill_rollout(agent.rollout_buffer)
     return agents
 
 
@@ -153,8 +153,12 @@ def _folder(stack: ExitStack) -> str:
     return stack.enter_context(tempfile.TemporaryDirectory())
 
 
-def _fill(buffer: Any) -> None:
-    """Fill a rollout buffer with plausible numbers, in the form in which `train` leaves it."""
+def fill_rollout(buffer: Any) -> None:
+    """Fill a rollout buffer with plausible numbers, in the form in which `train` leaves it.
+
+    Args:
+        buffer: stable-baselines3's.
+    """
     generator = np.random.default_rng(0)
     buffer.reset()
     for name in _BUFFER_FIELDS:
@@ -173,8 +177,12 @@ def _fill(buffer: Any) -> None:
     buffer.full = buffer.generator_ready = True
 
 
-class _Still(gymnasium.Env[np.ndarray, Any]):
-    """A world of given sizes in which nothing happens."""
+class StillWorld(gymnasium.Env[np.ndarray, Any]):
+    """A world of given sizes in which nothing happens.
+
+    Args:
+        shape: the sizes.
+    """
 
     def __init__(self, shape: Shape) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (shape.inputs,))
@@ -185,7 +193,9 @@ class _Still(gymnasium.Env[np.ndarray, Any]):
         )
 
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        """Return something to observe."""
         return self.observation_space.sample(), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Return something to observe, without reward or end."""
         return self.observation_space.sample(), 0.0, False, False, {}
