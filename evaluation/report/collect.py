@@ -154,15 +154,16 @@ def read_what_there_is(folder: Path, notes: list[str]) -> Record:
     for name, columns in _TABLES.items():
         file = folder / f"{name}.csv"
         known = file.is_file() and file.stat().st_size > 0
-        tables[name] = (
-            read_table(file) if known else pd.DataFrame(columns=list(columns), dtype=float)
-        )
+        table = read_table(file) if known else pd.DataFrame(columns=list(columns))
         if not known:
             notes.append(f"{folder}: {name}.csv is missing or empty")
-        if missing := [column for column in columns if column not in tables[name]]:
+        if missing := [column for column in columns if column not in table]:
             raise ValueError(f"{name}.csv has no column {missing[0]!r}")
-        if any(tables[name][column].dtype == object for column in columns if column != "segment"):
+        if table.empty:  # without a row, nothing tells what kind a column is of
+            table = table.astype(float)
+        if any(table[column].dtype == object for column in columns if column != "segment"):
             raise ValueError(f"{name}.csv holds what is no number")
+        tables[name] = table
     state = status.get("state", "unknown") if isinstance(status, dict) else "unknown"
     if state != "finished":
         notes.append(f"{folder} is not finished ({state})")

@@ -135,6 +135,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{f"empty {name}": (fill(name, ""), "missing or empty|no evaluations") for name in TABLES},
     **{f"rubbish {name}": (fill(name, "a,b\n1,2,3\n"), "left out") for name in TABLES},
     "rubbish evaluations.csv": (fill("evaluations.csv", "a,b\n1,2\n"), "no evaluations"),
+    "no episode ended": (fill("episodes.csv", "step,env,return,length,truncated,segment\n"), ""),
     "words for numbers": (fill("episodes.csv", (
         "step,env,return,length,truncated,segment\n1,0,much,3,0,0\n"
     )), "no number"),
@@ -177,7 +178,7 @@ def test_much_is_damaged_at_once(runs: Path, tmp_path: Path) -> None:
         "a/seed_2": "no changes.csv",
         "b/seed_0": "half iterations.csv",
         "b/seed_1": "negative returns",
-        "b/seed_2": "no episodes.csv",
+        "b/seed_2": "no episode ended",
     }
     for folder, damage in damages.items():
         DAMAGES[damage][0](runs / folder)
