@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,7 @@ MEASURES = (
 """Which of `plasticity/<part>/...` are drawn."""
 
 _MOST_MARKS = 200
+_TITLE = 36
 
 
 def draw_over_time(stream: StreamRuns) -> Iterator[Picture]:
@@ -121,10 +123,11 @@ def _evaluations(
         def of_task(group: Group, task: str | None = task) -> Curves | None:
             return evaluation_curves_of(group.runs, task, steps)
 
+        title = "mean over tasks" if task is None else fill(task, _TITLE)
         curves = _of_groups(groups, of_task)
         told = told or curves
         _draw_all(axes, groups, curves, segments)
-        axes.set_title("mean over tasks" if task is None else task, fontsize="small", loc="left")
+        axes.set_title(title, fontsize="small", loc="left")
         axes.set_ylabel(score, fontsize="small")
         axes.tick_params(labelsize="small")
     for axes in panels[len(wanted) :]:
