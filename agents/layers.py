@@ -107,6 +107,10 @@ class Part:
     renew_temperature: Callable[[], None] | None = None
     """Sets an actor's entropy temperature, and its optimizer, back to the beginning."""
 
+    choices: tuple[int, ...] = ()
+    """Where the outputs are logits: among how many actions each choice is made, in the outputs'
+    order; empty where they are numbers, such as mean actions or values."""
+
     def units(self) -> list[Units]:
         """Return the hidden layers as observers see them.
 
@@ -231,15 +235,48 @@ def compute_features(layers: Sequence[HiddenLayer], inputs: Tensor) -> list[Tens
         >>> [tuple(units.shape) for units in compute_features(layers, torch.ones(5, 3))]
         [(5, 8), (5, 4)]
     """
+    return _forward(layers, inputs)
+
+
+def compute_outputs(part: Part, inputs: Tensor) -> Tensor:
+    """Return what a network's first output layer answers with the weights as they are now.
+
+    It can be differentiated. Modules that behave otherwise in training, such as dropout, do what
+    they do in evaluation, and nothing is kept of `inputs` as if they were a training batch.
+
+    Args:
+        part: the network; of SAC's actor the first outputs are the means.
+        inputs: as from `part.recall()`, of shape (batch, inputs).
+
+    Returns:
+        Of shape (batch, outputs).
+
+    Example:
+        >>> body, output = nn.Sequential(nn.Linear(3, 8), nn.ReLU()), nn.Linear(8, 2)
+        >>> parameters = (*body.parameters(), *output.parameters())
+        >>> layers, optimizer = hidden_layers(body, [output]), torch.optim.Adam(parameters)
+        >>> part = Part("actor", layers, (output,), parameters, optimizer)
+        >>> compute_outputs(part, torch.ones(5, 3)).shape
+        torch.Size([5, 2])
+    """
+    return _evaluate(part.output[0], [inputs, *_forward(part.hidden, inputs)][-1])
+
+
+def _forward(layers: Sequence[HiddenLayer], inputs: Tensor) -> list[Tensor]:
     features: list[Tensor] = []
     for layer in layers:
         after = () if layer.activation is layer.incoming else (layer.activation,)
         for module in (layer.incoming, *layer.between, *after):
-            training = module.training
-            inputs = module.eval()(inputs)
-            module.train(training)
+            inputs = _evaluate(module, inputs)
         features.append(inputs)
     return features
+
+
+def _evaluate(module: nn.Module, inputs: Tensor) -> Tensor:
+    training = module.training
+    outputs: Tensor = module.eval()(inputs)
+    module.train(training)
+    return outputs
 
 
 def capture_features(layer: HiddenLayer) -> RemovableHandle:

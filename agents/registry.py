@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 METHODS = {
     "ash": ".plasticity.ash:ASH",
     "cautious": ".plasticity.cautious:Cautious",
+    "churn-reduction": ".plasticity.churn_reduction:ChurnReduction",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "core": ".plasticity.core:CoRe",
     "crelu": ".plasticity.crelu:CReLU",

@@ -107,6 +107,8 @@ class SupervisedLearner:
         optimizer = make_optimizer(self.methods, parameters, learning_rate, plain)
         hidden = hidden_layers(network[:-1], [output])
         self.part = Part("network", hidden, (output,), tuple(parameters), optimizer)
+        if loss is cross_entropy:
+            self.part.choices = (output.out_features,)
         self.steps = 0
         """Gradient steps made; methods that count environment steps count these."""
         self._loss, self._learning_rate = loss, learning_rate

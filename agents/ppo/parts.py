@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import nn
 from torch.optim import Optimizer
@@ -46,10 +47,20 @@ def build_parts(policy: BasePolicy) -> tuple[Part, Part]:
     parameters = list(policy.parameters())
     actor = tuple(parameter for parameter in parameters if id(parameter) in mine)
     critic = tuple(parameter for parameter in parameters if id(parameter) not in mine)
-    return (
+    parts = (
         _part("actor", actor_body, policy.action_net, actor, optimizer, spread),
         _part("critic", critic_body, policy.value_net, critic, optimizer),
     )
+    parts[0].choices = _choices(policy.action_space)
+    return parts
+
+
+def _choices(actions: spaces.Space[Any]) -> tuple[int, ...]:
+    if isinstance(actions, spaces.Discrete):
+        return (int(actions.n),)
+    if isinstance(actions, spaces.MultiDiscrete):
+        return tuple(actions.nvec.flatten().tolist())
+    return ()
 
 
 def _part(

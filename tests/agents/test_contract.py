@@ -96,6 +96,11 @@ CASES = {
     "layer-norm": Case(on={}),
     "nap": Case(on={"affine": True}, wrong={"norm": "batch"}),
     "weight-norm": Case(on={}),
+    "churn-reduction": Case(
+        on={"actor_coefficient": 1.0, "critic_coefficient": 0.1, "delay": 2},
+        off={"actor_coefficient": 0.0},
+        wrong={"actor_coefficient": -1, "critic_coefficient": -1, "delay": 0},
+    ),
     "l2": penalty(),
     "l2-init": penalty(),
     "parseval": penalty(scale=0),
