@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import stable_baselines3
 import torch
-from torch import nn
 
 from everlearn.agents import PPO, SAC
 from everlearn.agents.policies import ChangedPolicy
@@ -52,43 +51,6 @@ def test_targets_have_the_same_network_and_weights(name: str, build: Callable[..
     assert trained == {id(parameter) for parameter in agent.critic.parameters()}
 
 
-@pytest.mark.parametrize("kind", [PPO, SAC])
-def test_layers_of_crelu_are_seen_as_they_are(kind: Any, build: Callable[..., Any]) -> None:
-    agent = build(kind, methods=[make_method("crelu"), make_method("layer-norm")])
-    for part in agent.parts:
-        assert [layer.incoming.out_features for layer in part.hidden] == [4, 4]
-        assert [layer.width for layer in part.hidden] == [8, 8]
-        assert [len(layer.between) for layer in part.hidden] == [1, 1]
-    agent.learn(64)
-
-
-def test_a_norm_before_crelu_loses_units_with_it(build: Callable[..., Any]) -> None:
-    agent = build(PPO, methods=[make_method("layer-norm"), make_method("crelu")]).learn(64)
-    (norm,) = agent.parts[0].hidden[0].between
-    assert norm.normalized_shape == (4,)
-    assert norm.weight.shape == (4,)
-
-
-def test_layer_norm_is_that_of_sacs_own_argument(build: Callable[..., Any]) -> None:
-    method = build(SAC, methods=[make_method("layer-norm")]).learn(64)
-    argument = build(SAC, layer_norm="both", methods=[make_method("l2", coefficient=0)]).learn(64)
-    for one, other in zip(method.policy.parameters(), argument.policy.parameters(), strict=True):
-        assert torch.equal(one, other)
-
-
-def test_weight_norm_begins_as_the_function_it_was(build: Callable[..., Any]) -> None:
-    agent, plain = build(PPO, methods=[make_method("weight-norm")]), build()
-    observations = torch.randn(5, 3)
-    torch.testing.assert_close(
-        agent.policy.predict_values(observations), plain.policy.predict_values(observations)
-    )
-    agent.learn(64)
-    layer = agent.parts[0].hidden[0].incoming
-    lengths = layer.parametrizations.weight.original0.flatten()
-    torch.testing.assert_close(layer.weight.norm(dim=1), lengths)
-    assert agent.backend_in_use == "reference"
-
-
 @pytest.mark.parametrize(
     ("names", "own", "sentence"),
     [
@@ -112,10 +74,3 @@ def test_what_does_not_go_together_says_why(
 def test_one_norm_is_enough(build: Callable[..., Any]) -> None:
     with pytest.raises(SettingsError, match="has a normalization before each activation already"):
         build(SAC, layer_norm="both", methods=[make_method("nap")])
-
-
-def test_elephants_begin_with_biases_spread_evenly() -> None:
-    network: Any = nn.Sequential(nn.Linear(3, 1000), nn.ReLU(), nn.Linear(1000, 2))
-    make_method("elephant", bias_deviation=2.0).network(network)
-    assert network[0].bias.std(correction=0).item() == pytest.approx(2, rel=0.01)
-    assert network[0].bias.mean().item() == pytest.approx(0, abs=1e-5)
