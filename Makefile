@@ -31,13 +31,13 @@ train: $(INSTALLED)
 		--learning-rate 3e-4 --log-std-init -1 --max-grad-norm 0.5
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	@$(MAKE) test
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
