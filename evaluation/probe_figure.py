@@ -43,7 +43,7 @@ def draw_probe(rows: Sequence[Mapping[str, Any]], chance: float, file: str | Pat
     size = (3.1 * columns + 0.6, 2.3 * lines + 0.7)
     figure = Figure(figsize=size, dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat
+    panels = list(figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat)
     for panel, name in zip(panels, shown, strict=False):
         if name != names[0]:
             _draw(panel, curves[names[0]], _BASE, names[0])
@@ -54,7 +54,7 @@ def draw_probe(rows: Sequence[Mapping[str, Any]], chance: float, file: str | Pat
         panel.spines[["top", "right"]].set_visible(False)
         panel.grid(axis="y", color="#e6e6e6", linewidth=0.8)
         panel.set_axisbelow(True)
-    for panel in list(panels)[len(shown) :]:
+    for panel in panels[len(shown) :]:
         panel.remove()
     figure.supxlabel("task", fontsize=9)
     figure.supylabel("accuracy before learning", fontsize=9)

@@ -167,3 +167,24 @@ def test_adam_loses_what_continual_backprop_keeps() -> None:
     # Over five seeds Adam kept 0.26 to 0.52, continual backprop 0.97 to 1.01.
     assert max(found["adam"]) < 0.65
     assert min(found[CBP]) > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("candidate", "least", "most"),
+    [
+        # Over seeds 0 to 2 the share kept after 60 tasks was 0.24 to 0.30 for Adam, and between
+        # 0.94 and 1.14 for the others (runs/records/probe_plasticity.jsonl).
+        ("adam", 0.0, 0.45),
+        (CBP, 0.85, 1.3),
+        ("l2", 0.85, 1.3),
+        ("l2-init", 0.85, 1.3),
+        ("shrink-and-perturb", 0.85, 1.3),
+        ("redo", 0.85, 1.3),
+        ("nap", 0.85, 1.3),
+    ],
+)
+def test_who_keeps_plasticity_at_full_size(candidate: str, least: float, most: float) -> None:
+    settings = ProbePlasticity(methods=(candidate,), seeds=(0,), tasks=60)
+    ((share,),) = kept(probe_plasticity(settings)).values()
+    assert least < share < most
