@@ -37,6 +37,7 @@ METHODS = {
     "plasticity-injection": ".plasticity.plasticity_injection:PlasticityInjection",
     "redo": ".plasticity.redo:ReDo",
     "resets": ".plasticity.resets:Resets",
+    "self-normalized-resets": ".plasticity.self_normalized_resets:SelfNormalizedResets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",
     "spectral": ".plasticity.spectral:Spectral",
     "trac": ".plasticity.trac:TRAC",

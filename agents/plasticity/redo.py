@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from ..layers import Part, compute_features
 from .occasional import Occasional
-from .renewal import draw_fresh
-from .units import Initializer, draw_weights, replace_units, require_units
+from .units import Law, recycle_units, require_units
 
 
 @final
@@ -44,7 +43,7 @@ class ReDo(Occasional):
     dormant_threshold: float = 0.1
     """Score up to which a unit is recycled, 0 or more (Sokar et al. 2023: 0.1)."""
 
-    initializer: Initializer | Literal["network"] = "network"
+    initializer: Law = "network"
     """Law of the new incoming weights; "network" is the network's own (Sokar et al. 2023,
     Algorithm 1), "xavier" is what dopamine's code uses."""
 
@@ -78,19 +77,10 @@ class ReDo(Occasional):
         for part in self.parts:
             features = compute_features(part.hidden, part.recall())
             masks = [find_dormant(units, self.dormant_threshold) for units in features]
-            counts = [int(mask.sum()) for mask in masks]
-            if not any(counts):
-                continue
-            self.get_buffer(f"{part.name}_replaced").add_(sum(counts))
-            fresh = self._draw_fresh(part, seed)
-            for layer, mask, n_units in zip(part.hidden, masks, counts, strict=True):
-                if n_units == 0:
-                    continue
-                if self.initializer == "network":
-                    weights = fresh[id(layer.incoming.weight)][mask]
-                else:
-                    weights = draw_weights(layer, n_units, self.initializer, self.generator)
-                replace_units(part, layer, mask, weights, reset_optimizer=self.reset_optimizer)
+            n_replaced = recycle_units(
+                part, masks, self.initializer, seed, self.generator, self.reset_optimizer
+            )
+            self.get_buffer(f"{part.name}_replaced").add_(n_replaced)
 
     def after_iteration(self) -> dict[str, float]:
         """Return how often it has acted, and the units recycled so far in each part."""
@@ -101,12 +91,6 @@ class ReDo(Occasional):
             for part in self.parts
         }
         return super().after_iteration() | replaced
-
-    def _draw_fresh(self, part: Part, seed: int) -> dict[int, Tensor]:
-        if self.initializer != "network":
-            return {}
-        fresh = draw_fresh(part, seed)
-        return {id(p): value for p, value in zip(part.parameters, fresh, strict=True)}
 
 
 def find_dormant(features: Tensor, threshold: float) -> Tensor:

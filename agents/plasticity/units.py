@@ -12,9 +12,13 @@ from torch.nn.utils import parametrize
 
 from ...wrappers.errors import SettingsError
 from ..layers import HiddenLayer, Part
+from .renewal import draw_fresh
 
 Initializer = Literal["lecun", "kaiming", "xavier", "default"]
 """A uniform law of incoming weights; "default" is that of `nn.Linear`."""
+
+Law = Initializer | Literal["network"]
+"""A law of incoming weights; "network" is the one by which the network itself began."""
 
 
 def require_units(name: str, parts: Sequence[Part]) -> None:
@@ -105,6 +109,43 @@ def replace_units(
             parameter[index] = value
             if reset_optimizer:
                 part.reset_optimizer(parameter, index)
+
+
+def recycle_units(
+    part: Part,
+    masks: Sequence[Tensor],
+    law: Law,
+    seed: int,
+    generator: torch.Generator | None,
+    reset_optimizer: bool = True,
+) -> int:
+    """Put new units in place of some of a network's, as `replace_units` does.
+
+    Args:
+        part: the network.
+        masks: which units, for each hidden layer one of shape (width,).
+        law: the law of their incoming weights.
+        seed: of the draw by the network's own law.
+        generator: the source of the draws by the others.
+        reset_optimizer: whether the optimizer forgets all that belonged to them.
+
+    Returns:
+        How many.
+    """
+    counts = [int(mask.sum()) for mask in masks]
+    fresh: dict[int, Tensor] = {}
+    if law == "network" and any(counts):
+        drawn = draw_fresh(part, seed)
+        fresh = {id(p): value for p, value in zip(part.parameters, drawn, strict=True)}
+    for layer, mask, n_units in zip(part.hidden, masks, counts, strict=True):
+        if n_units == 0:
+            continue
+        if law == "network":
+            weights = fresh[id(layer.incoming.weight)][mask]
+        else:
+            weights = draw_weights(layer, n_units, law, generator)
+        replace_units(part, layer, mask, weights, reset_optimizer=reset_optimizer)
+    return sum(counts)
 
 
 def _bound(initializer: Initializer, layer: HiddenLayer) -> float:

@@ -84,6 +84,11 @@ CASES = {
         off={"every_steps": None},
         wrong={"keep": 1.5, "every_steps": 0, "last_layers": -1, "target": "hold", "threshold": 2},
     ),
+    "self-normalized-resets": Case(
+        on={"rejection_percentile": 0.5, "longest_silence": 3, "threshold": 0.5},
+        off={"rejection_percentile": 0.0},
+        wrong={"rejection_percentile": 1, "longest_silence": 0, "shortest_silence": 0},
+    ),
     "shrink-and-perturb": Case(
         on={"shrink": 0.01, "noise": 0.01},
         off={"shrink": 0.0, "noise": 0.0},
