@@ -22,11 +22,11 @@ class SelfNormalizedResets(Method):
     ICLR 2025. A unit fires at a gradient step if its output is above `threshold` for any example
     of the minibatch (the published code, whose ages grow by the batch size, has the same clock);
     PPO's steps on the same rollout count as all others. Each unit keeps the lengths of its
-    silences, that is of the steps between two at which it fires, 0 included: its record. A silence
-    as long as the present one has the p-value of `silence_p_value`; where that is at most
-    `rejection_percentile`, the unit is reset after the step: incoming weights are drawn anew, the
-    bias is 0, outgoing weights are 0, the optimizer forgets both, its step count included, and
-    target networks follow by Polyak averaging. Output units are never reset.
+    silences, that is of the steps between two at which it fires, 0 included, and before the first:
+    its record. A silence as long as the present one has the p-value of `silence_p_value`; where
+    that is at most `rejection_percentile`, the unit is reset after the step: incoming weights are
+    drawn anew, the bias is 0, outgoing weights are 0, the optimizer forgets both, its step count
+    included, and target networks follow by Polyak averaging. Output units are never reset.
 
     The p-value needs a record of 1 / `rejection_percentile` - 1 silences before it can reject,
     which keeps new units safe. A silence of `longest_silence` always resets, so that units which
@@ -43,8 +43,8 @@ class SelfNormalizedResets(Method):
     it is on the negative side of `threshold` for the whole minibatch: one that is stuck at -1 is
     found, one stuck at +1 never.
 
-    It keeps `longest_silence` + 1 counts of 4 bytes for each unit, and each step reads and writes
-    one of them, compiled into the update where that is compiled.
+    It keeps `longest_silence` + 1 counts of 4 bytes for each unit; each step reads and writes one of
+    them, and all but the writing is compiled into the update where that is compiled.
 
     Example:
         >>> SelfNormalizedResets(rejection_percentile=0.05).longest_silence
@@ -128,6 +128,7 @@ class SelfNormalizedResets(Method):
         if not part.observed:
             self.observe(part.name, part.units())
         record = self._records[part.name]
+        record.write()
         if not bool(record.due.any()):
             return
         masks = record.due.split([layer.width for layer in part.hidden])
@@ -174,6 +175,8 @@ class _Record(nn.Module):
     lengths: Tensor
     n_silences: Tensor
     n_longer: Tensor
+    ended: Tensor
+    before: Tensor
     due: Tensor
     replaced: Tensor
 
@@ -188,18 +191,24 @@ class _Record(nn.Module):
         self.register_buffer("lengths", make((n_units, longest + 1), torch.int32))
         self.register_buffer("n_silences", make((n_units,), torch.int32))
         self.register_buffer("n_longer", make((n_units,), torch.int32))
+        self.register_buffer("ended", make((n_units,), torch.int32), persistent=False)
+        self.register_buffer("before", make((n_units,), torch.int64), persistent=False)
         self.register_buffer("due", make((n_units,), torch.bool), persistent=False)
         self.register_buffer("replaced", make((), torch.int64))
 
     def count(self, fires: Tensor) -> None:
-        present, ended = self.silence.unsqueeze(1), fires.to(torch.int32)
         # What is as long as the present silence is shorter than the next step's: with that, the
         # longer ones are known without a sum over the record.
-        as_long = self.lengths.gather(1, present).squeeze(1)
-        self.lengths.scatter_add_(1, present, ended.unsqueeze(1))
-        self.n_silences.add_(ended)
+        as_long = self.lengths.gather(1, self.silence.unsqueeze(1)).squeeze(1)
+        self.ended.copy_(fires)
+        self.before.copy_(self.silence)
+        self.n_silences.add_(self.ended)
         self.n_longer.copy_(torch.where(fires, self.n_silences, self.n_longer - as_long))
         self.silence.copy_(torch.where(fires, 0, self.silence + 1))
+
+    def write(self) -> None:
+        """Add the silences that have just ended: a compiled update would copy all lengths."""
+        self.lengths.scatter_add_(1, self.before.unsqueeze(1), self.ended.unsqueeze(1))
 
     def begin_anew(self, inherit: bool) -> None:
         """Let the units that are due begin as new ones."""

@@ -57,6 +57,7 @@ def test_it_equals_the_reference_with_continual_backprop(
         {"methods": [active()], "policy_kwargs": BETAS, "target_kl": 3e-3},
         {"methods": [make_method("upgd", noise=0.1), active()]},
         {"methods": [make_method("lion")]},
+        {"methods": [make_method("self-normalized-resets", longest_silence=3, threshold=0.5)]},
         {"methods": [make_method("churn-reduction", critic_coefficient=1.0)]},
     ],
 )
