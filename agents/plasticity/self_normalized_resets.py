@@ -43,8 +43,8 @@ class SelfNormalizedResets(Method):
     it is on the negative side of `threshold` for the whole minibatch: one that is stuck at -1 is
     found, one stuck at +1 never.
 
-    It keeps `longest_silence` + 1 counts of 4 bytes for each unit; each step reads and writes one of
-    them, and all but the writing is compiled into the update where that is compiled.
+    It keeps `longest_silence` + 1 counts of 4 bytes for each unit; each step reads and writes one
+    of them, and all but the writing is compiled into the update where that is compiled.
 
     Example:
         >>> SelfNormalizedResets(rejection_percentile=0.05).longest_silence
