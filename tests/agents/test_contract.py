@@ -249,7 +249,7 @@ def test_diagnostics_change_nothing(
         build(kind, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics).learn(
             4 * 64
         )
-        for diagnostics in (Diagnostics(layers_every=1, probe_every=1), False)
+        for diagnostics in (Diagnostics(layers_every=1, probe_every=1, probe_steps=3), False)
     )
     assert same(one.policy, other.policy)
     assert same_states(one, other)
