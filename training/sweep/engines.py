@@ -9,7 +9,9 @@ from typing import Literal
 from ...wrappers.errors import SettingsError
 from .folder import SweepFolder
 from .local import count_cores, run_locally
+from .ray_cluster import run_on_ray
 from .show import Watch
+from .slurm import JobSettings, submit_units
 from .units import Unit
 
 
@@ -17,44 +19,92 @@ from .units import Unit
 class Engine:
     """Where units run, and how many at a time."""
 
-    backend: Literal["local"] = "local"
-    """local: processes on this machine."""
+    backend: Literal["local", "slurm", "ray"] = "local"
+    """local: processes on this machine; slurm: jobs, by submitit; ray: a Ray cluster."""
 
     workers: int | None = None
-    """Units that run at a time: by default one for each core."""
+    """Units that run at a time: by default one for each core here, and 1000 jobs in Slurm; a Ray
+    cluster runs as many as have room."""
 
     reserve_memory: float = 1.0
-    """Gigabytes of memory to keep free: no unit starts while less is."""
+    """Gigabytes of memory to keep free on this machine: no unit starts while less is."""
+
+    cpus: int = 1
+    """Cores that a unit asks Slurm or Ray for."""
+
+    gpus: float = 0.0
+    """GPUs that a unit asks Slurm or Ray for; in Ray also a share of one."""
+
+    memory: float = 4.0
+    """Gigabytes of memory that a unit asks Slurm for."""
+
+    minutes: int = 240
+    """Time limit of a job in Slurm; a unit that needs more is queued again, and goes on."""
+
+    sbatch: tuple[str, ...] = ()
+    """Any other options for Slurm, such as partition=long account=lab."""
+
+    address: str = "auto"
+    """Of the Ray cluster; auto for the one that this machine belongs to."""
 
     def check(self) -> None:
         """Raise `SettingsError` for what cannot be used."""
-        if self.workers is not None and self.workers < 1:
-            raise SettingsError(f"--workers must be 1 or more, not {self.workers}")
-        if self.reserve_memory < 0:
-            raise SettingsError(f"--reserve-memory must be 0 or more, not {self.reserve_memory}")
+        for name in ("workers", "cpus", "minutes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SettingsError(f"--{name} must be 1 or more, not {value}")
+        for name in ("reserve_memory", "gpus"):
+            if getattr(self, name) < 0:
+                flag = name.replace("_", "-")
+                raise SettingsError(f"--{flag} must be 0 or more, not {getattr(self, name)}")
+        if self.memory <= 0:
+            raise SettingsError(f"--memory must be more than 0, not {self.memory}")
+        if wrong := [text for text in self.sbatch if "=" not in text]:
+            raise SettingsError(f"--sbatch takes name=value, not {wrong[0]!r}")
+        if self.backend == "slurm" and self.gpus != int(self.gpus):
+            raise SettingsError(f"Slurm has whole --gpus, not {self.gpus}")
 
     @property
     def waits(self) -> bool:
         """Whether a run of it ends when the sweep has ended, and not before."""
-        return True
+        return self.backend != "slurm"
 
     def workers_or_default(self) -> int:
         """Return how many units run at a time."""
-        return self.workers or len(count_cores())
+        return self.workers or (1000 if self.backend == "slurm" else len(count_cores()))
+
+    @property
+    def job(self) -> JobSettings:
+        """What a unit asks Slurm for."""
+        others = dict(text.split("=", 1) for text in self.sbatch)
+        at_a_time = self.workers_or_default()
+        gpus = int(self.gpus)
+        return JobSettings(self.minutes, self.cpus, gpus, self.memory, at_a_time, others)
 
 
 def run_units(
     sweep: SweepFolder, units: Sequence[Unit], left: Sequence[Unit], engine: Engine
 ) -> None:
-    """Run units, and show how far the sweep comes.
+    """Run units, and show how far the sweep comes; Slurm's jobs are only submitted.
 
     Args:
         sweep: where it is written down.
         units: all units of the sweep.
         left: those to run, the first first.
         engine: what runs them.
+
+    Raises:
+        SettingsError: the engine is not there.
+        Stopped: by SIGINT or SIGTERM.
     """
     workers = min(engine.workers_or_default(), len(left))
+    if engine.backend == "slurm":
+        jobs = submit_units(sweep, left, engine.job)
+        print(f"submitted {len(jobs)} jobs; python scripts/sweep.py status {sweep.name} follows")
+        return
     watch = Watch(sweep, units, workers)
     with watch.showing():
-        run_locally(sweep, left, workers, engine.reserve_memory, watch.look)
+        if engine.backend == "ray":
+            run_on_ray(sweep, left, engine.address, engine.cpus, engine.gpus, watch.look)
+        else:
+            run_locally(sweep, left, workers, engine.reserve_memory, watch.look)

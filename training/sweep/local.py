@@ -7,16 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from itertools import pairwise
-from types import FrameType
 from typing import NamedTuple, final
 
 import psutil
 
-from ..stopping import Stopped
+from ..stopping import Stopped, signals_raise
 from .folder import SweepFolder
 from .launch import start_unit
 from .units import Unit
@@ -74,7 +72,7 @@ def run_locally(
         Stopped: by SIGINT or SIGTERM, when all units have stopped.
     """
     crew = _Crew(sweep, share_cores(count_cores(), workers), reserve * 1e9)
-    with ThreadPoolExecutor(workers) as pool, _signals_raise():
+    with ThreadPoolExecutor(workers) as pool, signals_raise():
         waiting = {pool.submit(crew.run, unit) for unit in units}
         try:
             while waiting:
@@ -172,22 +170,3 @@ class _Crew:
     @staticmethod
     def _memory() -> float:
         return float(psutil.virtual_memory().available)
-
-
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise `Stopped` in the main thread; elsewhere nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

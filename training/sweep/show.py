@@ -193,7 +193,7 @@ class Watch:
             # What has ended tells what others will need.
             self._expected = self._expect()
         self._said = words
-        sentence = look.sentence(self._expected, self._workers)
+        sentence = look.sentence(self._expected, look.count("running") or self._workers)
         if self._live is None:
             self._console.out(sentence)
         else:

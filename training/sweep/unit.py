@@ -157,6 +157,9 @@ def main(arguments: Sequence[str]) -> int:
     if cores and hasattr(os, "sched_setaffinity"):
         # Worlds that step in several threads take as many as there are cores.
         os.sched_setaffinity(0, map(int, cores))
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        # Slurm tells all processes of a job; the one that started this one passes it on.
+        signal.signal(number, signal.SIG_IGN)
     # While there is nothing yet to save.
     signal.signal(signal.SIGTERM, _stop)
     sweep = SweepFolder(Path(path))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from everlearn.training.run import Status, write_status
+from everlearn.training.run import TABLES, Status, write_status
 from everlearn.training.sweep import local
 from everlearn.training.sweep.describe import Description, Sweep, read_sweep
 from everlearn.training.sweep.folder import SweepFolder
@@ -20,14 +21,20 @@ TINY = (
     "--total-steps 512 --n-envs 4 --n-steps 64 --batch-size 64 --n-epochs 1 --hidden-sizes 8 8 "
     "--evaluate-every 0 --checkpoint-every 1 --no-diagnostics"
 )
+LONGER = TINY.replace("512", "2560")
 STREAM = "everlearn/SlipperyAnt-v0:change_every=200"
 
 
 @pytest.fixture
 def make_sweep(tmp_path: Path) -> Callable[..., Sweep]:
-    def make(seeds: str = "0-1", methods: Sequence[str] = ("none",), words: str = TINY) -> Sweep:
+    def make(
+        seeds: str = "0-1",
+        methods: Sequence[str] = ("none",),
+        words: str = TINY,
+        folder: str = "runs",
+    ) -> Sweep:
         described = Description(
-            streams=(STREAM,), methods=tuple(methods), seeds=seeds, runs_folder=tmp_path / "runs"
+            streams=(STREAM,), methods=tuple(methods), seeds=seeds, runs_folder=tmp_path / folder
         )
         sweep = read_sweep(described, words.split())
         sweep.folder.write(sweep.units)
@@ -76,3 +83,22 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pretended]:
         return pretended
 
     return replace
+
+
+def count_under_way(sweep: Sweep) -> int:
+    """Return how many units are in the midst of training."""
+    states = [(unit, sweep.folder.state(unit)) for unit in sweep.units]
+    return sum(s.word == "running" and 0 < s.steps < u.total_steps * 0.8 for u, s in states)
+
+
+def compare_sweeps(ours: Sweep, theirs: Sweep) -> None:
+    """Raise unless the tables of two sweeps are equal, bit for bit."""
+    for one, other in zip(ours.units, theirs.units, strict=True):
+        assert one.folder == other.folder
+        for table in TABLES:
+            pair = [s.folder.runs_folder / one.folder / table for s in (ours, theirs)]
+            assert pair[0].exists() == pair[1].exists()
+            if pair[0].exists():
+                read = [pd.read_csv(file) for file in pair]
+                read = [t.drop(columns=[c for c in t if c.startswith("time/")]) for t in read]
+                pd.testing.assert_frame_equal(*read, check_exact=True)
