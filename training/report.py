@@ -35,14 +35,17 @@ class MakeReport:
             raise SettingsError("report on what? Name a folder of runs, such as runs")
         from ..evaluation.report.collect import find_runs
         from ..evaluation.report.page import write_report
+        from .sweep.missing import missing_units, without_tuning
 
         for path in self.runs:
             if not path.is_dir():
                 raise SettingsError(f"there is no folder {path}")
             if not find_runs([path]):
                 raise SettingsError(f"{path} holds no run: there is no config.yaml below it")
+        folders, notes = without_tuning(find_runs(self.runs))
+        notes += missing_units(self.runs)
         try:
-            page, found = write_report(find_runs(self.runs), self.output)
+            page, found = write_report(folders, self.output, notes)
         except ValueError as error:
             raise SettingsError(str(error)) from error
         except OSError as error:

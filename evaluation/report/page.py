@@ -69,12 +69,15 @@ class Section:
     """Everything, for the JSON file."""
 
 
-def write_report(folders: Sequence[Path], output: Path) -> tuple[Path, Collection]:
+def write_report(
+    folders: Sequence[Path], output: Path, notes: Sequence[str] = ()
+) -> tuple[Path, Collection]:
     """Write a report about runs.
 
     Args:
         folders: of the runs.
         output: the report's folder, which is made where it is missing.
+        notes: what else is known to be missing, a sentence each.
 
     Returns:
         The page, and what it is about.
@@ -84,21 +87,22 @@ def write_report(folders: Sequence[Path], output: Path) -> tuple[Path, Collectio
         OSError: the folder cannot be written.
     """
     found = collect(folders)
+    found.notes[:0] = notes
     if not found.streams:
         raise ValueError(f"no run can be reported: {'; '.join(found.notes)}")
     output.mkdir(parents=True, exist_ok=True)
-    sections, notes, size = [], list(found.notes), 0
+    sections, told, size = [], list(found.notes), 0
     for stream in found.streams:
         section, more = _section(stream, output, size)
         size += sum(len(one["data"]) for one in section.pictures)
         sections.append(section)
-        notes += more
+        told += more
     records = [run.record for s in found.streams for group in s.groups for run in group.runs]
     export_tidy(records, output)
     numbers = {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "runs": [str(record.folder) for record in records],
-        "notes": notes,
+        "notes": told,
         "streams": {section.name: section.numbers for section in sections},
     }
     (output / "report.json").write_text(json.dumps(_plain(numbers), indent=1), encoding="utf-8")

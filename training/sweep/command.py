@@ -13,7 +13,7 @@ import tyro
 from ...wrappers.errors import SettingsError
 from ..terminal import print_table
 from .describe import Description, Sweep, read_sweep
-from .engines import Engine, run_units
+from .engines import Engine, IncompleteError, run_units
 from .expect import expect, expect_seconds
 from .folder import SweepFolder
 from .show import Look, print_look, say_size, say_time
@@ -121,10 +121,6 @@ class Retry:
         self.engine.check()
         look = Look.at(SweepFolder.of(self.runs_folder, self.name))
         _run_and_tell(look.sweep, look.units, _in_state(look, "failed"), self.engine)
-
-
-class IncompleteError(Exception):
-    """A sweep has come to its end, and units are missing."""
 
 
 def print_plan(sweep: Sweep, workers: int) -> None:

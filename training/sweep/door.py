@@ -8,10 +8,12 @@ from typing import Any, cast
 import tyro
 
 from ..door import answer
-from .command import IncompleteError, Plan, Retry, Run, Status
+from .command import Plan, Retry, Run, Status
+from .engines import IncompleteError
+from .search import Search
 
 _COMMAND: Any = tyro.extras.subcommand_type_from_defaults(
-    {"plan": Plan(), "run": Run(), "status": Status(), "retry": Retry()}
+    {"plan": Plan(), "run": Run(), "status": Status(), "retry": Retry(), "search": Search()}
 )
 
 
@@ -25,9 +27,9 @@ def enter_sweep(arguments: Sequence[str] | None = None) -> int:
         What `answer` says, or 1 if units are missing at the end.
     """
 
-    def read() -> tuple[Plan | Run | Status | Retry, list[str]]:
+    def read() -> tuple[Plan | Run | Status | Retry | Search, list[str]]:
         command, words = tyro.cli(_COMMAND, args=arguments, return_unknown_args=True)
-        return cast("Plan | Run | Status | Retry", command), words
+        return cast("Plan | Run | Status | Retry | Search", command), words
 
     try:
         return answer(read, lambda found: found[0].run(found[1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,10 @@ from .ray_cluster import run_on_ray
 from .show import Watch
 from .slurm import JobSettings, submit_units
 from .units import Unit
+
+
+class IncompleteError(Exception):
+    """All that could run has run, and units are missing."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,11 @@ class Engine:
 
 
 def run_units(
-    sweep: SweepFolder, units: Sequence[Unit], left: Sequence[Unit], engine: Engine
+    sweep: SweepFolder,
+    units: Sequence[Unit],
+    left: Sequence[Unit],
+    engine: Engine,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
     """Run units, and show how far the sweep comes; Slurm's jobs are only submitted.
 
@@ -92,6 +100,7 @@ def run_units(
         units: all units of the sweep.
         left: those to run, the first first.
         engine: what runs them.
+        look: called every now and then; what it raises stops them.
 
     Raises:
         SettingsError: the engine is not there.
@@ -103,8 +112,13 @@ def run_units(
         print(f"submitted {len(jobs)} jobs; python scripts/sweep.py status {sweep.name} follows")
         return
     watch = Watch(sweep, units, workers)
+
+    def look_twice() -> None:
+        watch.look()
+        look()
+
     with watch.showing():
         if engine.backend == "ray":
-            run_on_ray(sweep, left, engine.address, engine.cpus, engine.gpus, watch.look)
+            run_on_ray(sweep, left, engine.address, engine.cpus, engine.gpus, look_twice)
         else:
-            run_locally(sweep, left, workers, engine.reserve_memory, watch.look)
+            run_locally(sweep, left, workers, engine.reserve_memory, look_twice)

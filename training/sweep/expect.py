@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...evaluation.records import read_table
 from ..run import ITERATIONS
 from .folder import State
 from .units import Unit
@@ -19,6 +19,8 @@ GUESSED_BYTES = {"ppo": 12e6, "sac": 30e6}
 
 GUESSED_TRANSITION = 1000.0
 """Bytes of a transition kept for replay: of Ant's 105 observations, twice, and the rest."""
+
+_LONGEST_ROWS = 2**17
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,20 @@ def expect_seconds(
 def _measure(folder: Path) -> tuple[int, float, float] | None:
     """Return steps, steps a second and bytes of a run; None if it has not come far enough."""
     try:
-        table = read_table(folder / ITERATIONS)
-        rates = table["time/fps"].dropna().astype(float)
-        rate = float(rates.iloc[-1])
-        steps = int(table["step"].iloc[-1])
+        row = _last_row(folder / ITERATIONS)
+        rate, steps = float(row["time/fps"]), int(row["step"])
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     except (OSError, ValueError, LookupError):
         return None
     return (steps, rate, float(size)) if rate > 0 else None
+
+
+def _last_row(file: Path) -> dict[str, str]:
+    """Return the last whole row of a table, which may be long, without reading all of it."""
+    with file.open("rb") as table:
+        header = table.readline()
+        table.seek(max(len(header), file.stat().st_size - _LONGEST_ROWS))
+        rows = table.read().splitlines(keepends=True)
+    last = [row for row in rows if row.endswith(b"\n")][-1]
+    columns, values = next(csv.reader([header.decode()])), next(csv.reader([last.decode()]))
+    return dict(zip(columns, values, strict=True))

@@ -69,7 +69,8 @@ def run_locally(
         every: seconds from one look to the next.
 
     Raises:
-        Stopped: by SIGINT or SIGTERM, when all units have stopped.
+        Stopped: by SIGINT or SIGTERM. All units have stopped then, and after whatever `look`
+            raises.
     """
     crew = _Crew(sweep, share_cores(count_cores(), workers), reserve * 1e9)
     with ThreadPoolExecutor(workers) as pool, signals_raise():
@@ -81,10 +82,11 @@ def run_locally(
                     one.result()
                 crew.watch_memory()
                 look()
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             crew.stop()
-            print("stopping: units write their checkpoints; once more to kill", file=sys.stderr)
+            if isinstance(error, Stopped):
+                print("stopping: units write checkpoints; once more to kill", file=sys.stderr)
             try:
                 pool.shutdown()
             except Stopped:

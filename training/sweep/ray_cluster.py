@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...wrappers.errors import SettingsError
-from ..stopping import Stopped, signals_raise
+from ..stopping import signals_raise
 from .folder import LIST, SweepFolder
 from .launch import start_unit
 from .units import Unit
@@ -39,7 +39,7 @@ def run_on_ray(
 
     Raises:
         SettingsError: Ray is not installed, or there is no cluster at the address.
-        Stopped: by SIGINT or SIGTERM; units have been asked to stop.
+        Stopped: by SIGINT or SIGTERM. Units are asked to stop then, and whatever `look` raises.
     """
     try:
         import ray
@@ -66,7 +66,7 @@ def run_on_ray(
                         sentence = str(error).strip().split("\n")[0]
                         print(f"{unit.folder}: {sentence}", file=sys.stderr)
                 look()
-    except Stopped:
+    except BaseException:
         for one in waiting:
             with suppress(ray.exceptions.RayError, ValueError):
                 ray.cancel(one)

@@ -25,9 +25,6 @@ from .units import Unit
 WORDS: tuple[Word, ...] = get_args(Word)
 COLUMNS = ("stream", "agent", *WORDS, "steps", "steps/s")
 
-LINES = 10
-"""How many lines a whole sweep prints where there is no terminal, at least."""
-
 
 @dataclass(frozen=True)
 class Look:

@@ -21,7 +21,7 @@ TINY = (
     "--total-steps 512 --n-envs 4 --n-steps 64 --batch-size 64 --n-epochs 1 --hidden-sizes 8 8 "
     "--evaluate-every 0 --checkpoint-every 1 --no-diagnostics"
 )
-LONGER = TINY.replace("512", "2560")
+LONGER = TINY.replace("512", "1536")
 STREAM = "everlearn/SlipperyAnt-v0:change_every=200"
 
 
@@ -85,10 +85,16 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pretended]:
     return replace
 
 
-def count_under_way(sweep: Sweep) -> int:
-    """Return how many units are in the midst of training."""
-    states = [(unit, sweep.folder.state(unit)) for unit in sweep.units]
-    return sum(s.word == "running" and 0 < s.steps < u.total_steps * 0.8 for u, s in states)
+def is_under_way(sweep: Sweep, unit: Unit) -> bool:
+    """Return whether a unit is in the midst of training."""
+    state = sweep.folder.state(unit)
+    assert state.word != "finished", "it was not looked at often enough"
+    return state.word == "running" and 0 < state.steps < unit.total_steps * 0.5
+
+
+def count_restarts(sweep: Sweep) -> int:
+    """Return how many units went on from a checkpoint."""
+    return sum("going on from there" in sweep.folder.log(u).read_text() for u in sweep.units)
 
 
 def compare_sweeps(ours: Sweep, theirs: Sweep) -> None:

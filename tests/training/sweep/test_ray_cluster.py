@@ -8,13 +8,14 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from everlearn.training.sweep.local import run_locally
 from everlearn.training.sweep.ray_cluster import run_on_ray
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import LONGER, compare_sweeps, count_under_way  # type: ignore[import-not-found]
+from conftest import LONGER, compare_sweeps, count_restarts, is_under_way  # type: ignore[import-not-found]
 
 cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is an extra: everlearn[ray]")
 
@@ -42,6 +43,10 @@ def cluster() -> Any:
         made.shutdown()
 
 
+def raylet(node: Any) -> int:
+    return int(node.all_processes["raylet"][0].process.pid)
+
+
 def test_a_machine_is_lost(cluster: Any, make_sweep: Any) -> None:
     nodes = [cluster.add_node(num_cpus=1) for _ in range(3)]
     seeds, methods = f"0-{N_UNITS // 2 - 1}", ("none", "continual-backprop")
@@ -49,14 +54,18 @@ def test_a_machine_is_lost(cluster: Any, make_sweep: Any) -> None:
     lost = threading.Event()
 
     def look() -> None:
-        if not lost.is_set() and count_under_way(sweep) == len(nodes):
+        if not lost.is_set() and is_under_way(sweep, sweep.units[0]):
             lost.set()
-            cluster.remove_node(nodes[0], allow_graceful=False)
+            heard = sweep.folder.hear(sweep.units[0])
+            assert heard is not None
+            above = {process.pid for process in psutil.Process(heard.process).parents()}
+            (node,) = [node for node in nodes if raylet(node) in above]
+            cluster.remove_node(node, allow_graceful=False)
 
-    run_on_ray(sweep.folder, sweep.units, cluster.address, 1, 0, look)
+    run_on_ray(sweep.folder, sweep.units, cluster.address, 1, 0, look, every=0.05)
     assert lost.is_set()
     assert [sweep.folder.state(unit).word for unit in sweep.units] == ["finished"] * N_UNITS
-    assert sum("going on from there" in sweep.folder.log(u).read_text() for u in sweep.units) == 1
+    assert count_restarts(sweep) == 1
 
     alone = make_sweep(seeds, methods, words=LONGER, folder="alone")
     run_locally(alone.folder, alone.units, 2, 0.0, lambda: None)
