@@ -73,7 +73,14 @@ class MethodHost(BaseAlgorithm):
         """Return the agent's networks; raise `SettingsError` where methods can't see into them."""
 
     def _hold_methods(self, methods: Iterable[Method]) -> None:
+        if isinstance(methods, Method):
+            raise SettingsError(f"methods must be a list, such as [{methods!r}]")
+        methods = list(methods)
         self.method_specs = [describe_method(method) for method in methods]
+        names = [method.name for method in methods]
+        for name in names:
+            if names.count(name) > 1:
+                raise SettingsError(f"the method {name!r} is given twice")
         self.method_state = {}
         self.earlier_steps = 0
         self.normalization = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
@@ -79,6 +80,8 @@ class Method(nn.Module):
         """
         for name, value in convert_settings(self.name, type(self), self.settings()).items():
             setattr(self, name, value)
+            if isinstance(value, float):
+                self.require(name, math.isfinite(value), "finite")
 
     def require(self, setting: str, fits: bool, allowed: str) -> None:
         """Raise unless a setting fits.

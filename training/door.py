@@ -49,7 +49,7 @@ def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Diverged as error:
-        print(f"error: {error}; the checkpoint before it was kept", file=sys.stderr)
+        print(f"error: {error}; checkpoints before it are kept", file=sys.stderr)
         return 1
     except Stopped as stopped:
         print(f"{stopped}: the same command goes on", file=sys.stderr)

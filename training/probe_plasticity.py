@@ -203,6 +203,7 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             fmean(fmean(curve[start : start + edge]) for curve in curves)
             for start in (0, middle, len(curves[0]) - edge)
         )
+        magnitude = fmean(row["weight_magnitude"] for row in own)
         found.append(
             {
                 "methods": text,
@@ -210,9 +211,9 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "first": first,
                 "middle": half,
                 "last": last,
-                "kept": last / first if first else math.nan,
+                "kept": last / first if first and math.isfinite(magnitude) else math.nan,
                 "dead": [fmean(layer) for layer in zip(*(row["dead"] for row in own), strict=True)],
-                "weight_magnitude": fmean(row["weight_magnitude"] for row in own),
+                "weight_magnitude": magnitude,
                 "seconds": fmean(row["seconds"] for row in own),
             }
         )

@@ -222,6 +222,8 @@ class Change:
                 if near:
                     raise unknown("setting of a change", str(near[0]), cls.__dataclass_fields__)
                 raise SettingsError(f"a change needs {name!r}")
+        if not isinstance(data["knob"], str):
+            raise SettingsError(f"a change's knob must be a name, not {data['knob']!r}")
         return from_data({**data, "kind": cls.__name__}, cls, "change")
 
 

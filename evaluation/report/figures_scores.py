@@ -33,13 +33,13 @@ def draw_matrices(stream: StreamRuns) -> Iterator[Picture]:
             continue
         segments = runs[0].metrics.segments
         score = score_in_words(runs[0].metrics.score)
-        seen = int(np.isfinite(ends.to_numpy()).sum())
-        told = f"Mean of n = {len(runs)} runs, without interval; {seen} of {ends.size} cells known."
+        told = f"Mean of n = {len(runs)} runs, without interval"
         yield Picture(
             f"accuracy_{position}",
             f"Accuracy matrix: {group.label}",
             f"{score.capitalize()} of each task at the end of each segment (last evaluation in its "
-            f"last tenth or within an iteration). The frame is the task that was trained. {told}",
+            f"last tenth or within an iteration). The frame is the task that was trained. "
+            f"{told}; {_known_cells(ends)}.",
             draw_accuracy(ends, segments, score),
         )
         lost = mean_table(
@@ -50,9 +50,13 @@ def draw_matrices(stream: StreamRuns) -> Iterator[Picture]:
                 f"forgetting_{position}",
                 f"Forgetting matrix: {group.label}",
                 f"Isolated forgetting (Powers et al. 2022): {score} lost by each task, once it was "
-                f"trained, in each later segment; below 0 is gained. {told}",
+                f"trained, in each later segment; below 0 is gained. {told}; {_known_cells(lost)}.",
                 draw_matrix(lost, segments, f"{score} lost", "RdYlGn_r", centred=True),
             )
+
+
+def _known_cells(table: pd.DataFrame) -> str:
+    return f"{int(np.isfinite(table.to_numpy()).sum())} of {table.size} cells known"
 
 
 def mean_table(tables: list[pd.DataFrame]) -> pd.DataFrame | None:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from everlearn.agents import Method
+from everlearn.agents import PPO, Method, plasticity
 from everlearn.agents.registry import (
     describe_method,
     make_method,
@@ -89,3 +89,23 @@ def test_a_constructor_of_ones_own_is_refused() -> None:
 def test_wrong_types_are_refused_in_python_too() -> None:
     with pytest.raises(SettingsError, match="needy setting 'rate' must be a number, not True"):
         Needy(rate=True)
+
+
+def test_methods_come_as_a_list_each_once() -> None:
+    method = make_method("redo")
+    with pytest.raises(SettingsError, match=r"methods must be a list, such as \[ReDo\("):
+        PPO("MlpPolicy", "CartPole-v1", methods=method)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="the method 'redo' is given twice"):
+        PPO("MlpPolicy", "CartPole-v1", methods=[method, make_method("redo")])
+
+
+def test_infinite_settings_are_refused() -> None:
+    with pytest.raises(
+        SettingsError, match="l2-init setting 'coefficient' must be finite, not inf"
+    ):
+        make_method("l2-init", coefficient="inf")
+
+
+def test_every_method_can_be_imported_from_its_room() -> None:
+    classes = {type(make_method(name)).__name__ for name in method_names()}
+    assert classes == set(plasticity.__all__)

@@ -67,3 +67,9 @@ def test_a_landmark_leaves_out_noise_and_the_way() -> None:
     told = [change.landmark(clock, seeds) for clock in (0, 100, 150)]
     assert [(state.value, state.stop) for state in told] == [(1.0, 100), (1.0, 150), (3.0, None)]
     assert change.state(0, seeds).stop == 1
+
+
+@pytest.mark.parametrize("knob", [None, 3, {}, ["friction"]])
+def test_a_knob_is_a_name(knob: object) -> None:
+    with pytest.raises(SettingsError, match="a change's knob must be a name, not"):
+        Change.from_data({"knob": knob, "law": {}, "schedule": {}})
