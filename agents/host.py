@@ -27,7 +27,7 @@ from .method import Method, overrides
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
 from .policies import change_network, changed_policy, original_policy
-from .registry import describe_method, rebuild_method
+from .registry import describe_methods, rebuild_method
 
 SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
 
@@ -73,14 +73,7 @@ class MethodHost(BaseAlgorithm):
         """Return the agent's networks; raise `SettingsError` where methods can't see into them."""
 
     def _hold_methods(self, methods: Iterable[Method]) -> None:
-        if isinstance(methods, Method):
-            raise SettingsError(f"methods must be a list, such as [{methods!r}]")
-        methods = list(methods)
-        self.method_specs = [describe_method(method) for method in methods]
-        names = [method.name for method in methods]
-        for name in names:
-            if names.count(name) > 1:
-                raise SettingsError(f"the method {name!r} is given twice")
+        self.method_specs = describe_methods(methods)
         self.method_state = {}
         self.earlier_steps = 0
         self.normalization = {}
@@ -352,11 +345,11 @@ class MethodHost(BaseAlgorithm):
             The agent.
 
         Raises:
-            SettingsError: a saved method's class can't be found.
+            SettingsError: a saved method's class can't be found, or the methods are no list of
+                different ones.
         """
         if methods is not None:
-            specs = [describe_method(method) for method in methods]
-            kwargs |= {"method_specs": specs, "method_state": {}}
+            kwargs |= {"method_specs": describe_methods(methods), "method_state": {}}
         agent = super().load(
             path, env, device, custom_objects, print_system_info, force_reset, **kwargs
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import reduce
 from importlib import import_module
 from inspect import signature
@@ -126,6 +127,34 @@ def describe_method(method: Method) -> dict[str, Any]:
         raise SettingsError(f"a method must be like ContinualBackprop(), not {method!r}")
     kind = type(method)
     return {"class": f"{kind.__module__}:{kind.__qualname__}", "settings": method.settings()}
+
+
+def describe_methods(methods: Iterable[Method]) -> list[dict[str, Any]]:
+    """Return plain data of an agent's methods, each of which it has once.
+
+    Args:
+        methods: the methods.
+
+    Raises:
+        SettingsError: they are no list of methods, or one is given twice.
+
+    Example:
+        >>> describe_methods([make_method("l2"), make_method("l2")])
+        Traceback (most recent call last):
+        ...
+        everlearn.wrappers.errors.SettingsError: the method 'l2' is given twice
+    """
+    from .method import Method
+
+    if isinstance(methods, Method):
+        raise SettingsError(f"methods must be a list, such as [{methods!r}]")
+    methods = list(methods)
+    described = [describe_method(method) for method in methods]
+    names = [method.name for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"the method {name!r} is given twice")
+    return described
 
 
 def rebuild_method(description: dict[str, Any]) -> Method:

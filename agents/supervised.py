@@ -20,7 +20,7 @@ from .optimizer import make_optimizer
 from .parameters import FlatParameters
 from .penalties import gather_penalties
 from .policies import change_network
-from .registry import describe_method, rebuild_method
+from .registry import describe_methods, rebuild_method
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From a network's outputs and the targets to a loss and its gradient in the outputs."""
@@ -97,7 +97,7 @@ class SupervisedLearner:
         seed: int = 0,
     ) -> None:
         self.network = network
-        self.methods = tuple(rebuild_method(describe_method(method)) for method in methods)
+        self.methods = tuple(rebuild_method(spec) for spec in describe_methods(methods))
         change_network(network, self.methods)
         output = network[-1]
         if not isinstance(output, nn.Linear):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..wrappers.errors import SettingsError
+from .settings import require
 from .terminal import print_table
 
 if TYPE_CHECKING:
@@ -80,9 +81,7 @@ class ProbePriming:
             SettingsError: for a number out of range.
         """
         for name in ("seeds", "steps", "random_steps", "priming", "reset_at", "every"):
-            if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 1 or more, not {getattr(self, name)}")
+            require(self, name, getattr(self, name) >= 1, "1 or more")
         if not self.random_steps < self.reset_at < self.steps:
             raise SettingsError("--reset-at must be between --random-steps and --steps")
         probe_priming(self)

@@ -9,8 +9,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from ..wrappers.errors import SettingsError
+from .settings import require
 from .terminal import print_table
 
 if TYPE_CHECKING:
@@ -89,18 +89,16 @@ class ProbePlasticity:
     def check(self) -> None:
         """Raise `SettingsError` for a number outside of its range."""
         for name in ("tasks", "updates", "examples", "inputs", "batch_size"):
-            _require(self, name, getattr(self, name) >= 1, "1 or more")
-        _require(self, "methods", bool(self.methods), "one or more")
-        _require(self, "seeds", min(self.seeds, default=-1) >= 0, "0 or more, at least one")
-        _require(self, "classes", self.classes >= 2, "2 or more")
-        _require(
-            self, "batch_size", self.examples % self.batch_size == 0, "a divisor of --examples"
-        )
-        _require(self, "hidden_sizes", min(self.hidden_sizes, default=0) >= 1, "1 or more each")
-        _require(self, "learning_rate", self.learning_rate > 0, "more than 0")
+            require(self, name, getattr(self, name) >= 1, "1 or more")
+        require(self, "methods", bool(self.methods), "one or more")
+        require(self, "seeds", min(self.seeds, default=-1) >= 0, "0 or more, at least one")
+        require(self, "classes", self.classes >= 2, "2 or more")
+        require(self, "batch_size", self.examples % self.batch_size == 0, "a divisor of --examples")
+        require(self, "hidden_sizes", min(self.hidden_sizes, default=0) >= 1, "1 or more each")
+        require(self, "learning_rate", self.learning_rate > 0, "more than 0")
         if self.figure is not None:
             fits = self.figure.suffix in (".png", ".svg", ".pdf")
-            _require(self, "figure", fits, "a .png, .svg or .pdf file")
+            require(self, "figure", fits, "a .png, .svg or .pdf file")
 
     @property
     def task(self) -> dict[str, Any]:
@@ -162,15 +160,16 @@ def probe_plasticity(settings: ProbePlasticity) -> list[dict[str, Any]]:
     rows = dict(known)
     wanted = [(text, seed) for text in candidates for seed in settings.seeds]
     missing = [one for one in wanted if one not in known]
-    with _progress(len(missing) * settings.tasks) as bar:
+    # On a terminal there is a bar; elsewhere a line for each run.
+    total, quiet = len(missing) * settings.tasks, not sys.stderr.isatty()
+    with tqdm(total=total, unit=" tasks", dynamic_ncols=True, disable=quiet) as bar:
         for text, seed in missing:
             bar.set_postfix_str(f"{text}, seed {seed}")
             rows[text, seed] = run(settings, text, candidates[text], seed, bar.update)
-            if bar.disable:
+            if quiet:
                 print(_told(rows[text, seed]), file=sys.stderr, flush=True)
             _write(settings, list(rows.values()))
     chosen = [rows[one] for one in wanted]
-    _write(settings, list(rows.values()))
     _write_tables(settings, chosen)
     _show(chosen)
     return chosen
@@ -276,15 +275,6 @@ def _write_tables(settings: ProbePlasticity, rows: Sequence[Mapping[str, Any]]) 
         draw_probe(rows, 1 / settings.classes, settings.figure)
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[tqdm[Any]]:
-    """Show a bar on a terminal; elsewhere there is a line for each run."""
-    with tqdm(
-        total=total, unit=" tasks", dynamic_ncols=True, disable=not sys.stderr.isatty()
-    ) as bar:
-        yield bar
-
-
 def _told(row: Mapping[str, Any]) -> str:
     (told,) = summarize([row])
     return (
@@ -309,9 +299,3 @@ def _show(rows: Sequence[Mapping[str, Any]]) -> None:
     print("accuracy before learning, on the first, middle and last tasks; at the end the share of")
     print("dead units in each hidden layer, and the mean magnitude of weights")
     print_table(headings, cells, right=headings[1:])
-
-
-def _require(settings: ProbePlasticity, name: str, fits: bool, allowed: str) -> None:
-    if not fits:
-        value = getattr(settings, name)
-        raise SettingsError(f"--{name.replace('_', '-')} must be {allowed}, not {value}")

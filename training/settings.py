@@ -165,11 +165,11 @@ class RunSettings(ABC):
         """Return all settings of the agent alone, with nothing left to be filled in."""
 
 
-def require(settings: RunSettings, name: str, fits: bool, allowed: str) -> None:
+def require(settings: Any, name: str, fits: bool, allowed: str) -> None:
     """Raise unless a setting fits.
 
     Args:
-        settings: whose field is looked at.
+        settings: of a script, whose field is looked at.
         name: the field.
         fits: whether its value may be used.
         allowed: the values that may, such as "1 or more".

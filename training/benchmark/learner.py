@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from ...wrappers.errors import SettingsError
+from ..settings import require
 from ..terminal import print_table
 
 ROLLOUT = 2048
@@ -108,9 +109,8 @@ class BenchmarkLearner:
         """
         for name in ("rounds", "most_rounds", "n_epochs", "copies", "replay_ratios", "sac_threads"):
             value = getattr(self, name)
-            if min(value if isinstance(value, tuple) else (value,), default=1) < 1:
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 1 or more, not {value}")
+            least = min(value if isinstance(value, tuple) else (value,), default=1)
+            require(self, name, least >= 1, "1 or more")
         if self.sbx_python is not None and shutil.which(self.sbx_python) is None:
             raise SettingsError(f"--sbx-python must be a program, not {self.sbx_python}")
         import gymnasium

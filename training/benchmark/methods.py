@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ...wrappers.errors import SettingsError, unknown
+from ...wrappers.errors import unknown
+from ..settings import require
 from ..terminal import print_table
 
 PLAIN = "plain"
@@ -59,9 +60,7 @@ class BenchmarkMethods:
             SettingsError: for a number out of range, or an unknown method, agent or back end.
         """
         for name in ("rounds", "most_rounds"):
-            if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 1 or more, not {getattr(self, name)}")
+            require(self, name, getattr(self, name) >= 1, "1 or more")
         for name, known in (("agents", get_args(Agent)), ("backends", get_args(Backend))):
             for value in getattr(self, name):
                 if value not in known:

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...wrappers.errors import SettingsError
+from ..settings import require
 from ..terminal import print_table
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ class BenchmarkWorlds:
             SettingsError: for a number out of range or a world that a back end lacks.
         """
         for name in ("rounds", "most_rounds", "copies", "threads", "steps", "change_every"):
-            if getattr(self, name) < 1:
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 1 or more, not {getattr(self, name)}")
+            require(self, name, getattr(self, name) >= 1, "1 or more")
         from ...envs.native_mujoco import native_worlds
         from ...wrappers.errors import unknown
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...wrappers.errors import SettingsError
+from ..settings import require
 from .folder import SweepFolder
 from .local import count_cores, run_locally
 from .ray_cluster import run_on_ray
@@ -55,14 +56,10 @@ class Engine:
         """Raise `SettingsError` for what cannot be used."""
         for name in ("workers", "cpus", "minutes"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SettingsError(f"--{name} must be 1 or more, not {value}")
+            require(self, name, value is None or value >= 1, "1 or more")
         for name in ("reserve_memory", "gpus"):
-            if getattr(self, name) < 0:
-                flag = name.replace("_", "-")
-                raise SettingsError(f"--{flag} must be 0 or more, not {getattr(self, name)}")
-        if self.memory <= 0:
-            raise SettingsError(f"--memory must be more than 0, not {self.memory}")
+            require(self, name, getattr(self, name) >= 0, "0 or more")
+        require(self, "memory", self.memory > 0, "more than 0")
         if wrong := [text for text in self.sbatch if "=" not in text]:
             raise SettingsError(f"--sbatch takes name=value, not {wrong[0]!r}")
         if self.backend == "slurm" and self.gpus != int(self.gpus):
