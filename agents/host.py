@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
-from .layers import Part, capture_batch, capture_features
+from .layers import Part, capture_batch, capture_features, gradients_of
 from .method import Method, overrides
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
@@ -157,6 +157,8 @@ class MethodHost(BaseAlgorithm):
                 for layer in part.hidden:
                     capture_features(layer)
         for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
+            if any(overrides(method, "change_gradients") for method in self.methods):
+                optimizer.register_step_pre_hook(self._before_step)
             optimizer.register_step_post_hook(self._after_step)
             if any(overrides(method, "penalty", "regularize") for method in self.methods):
                 self._add_penalties_with(optimizer)
@@ -187,6 +189,13 @@ class MethodHost(BaseAlgorithm):
                     total.backward()
 
         optimizer.zero_grad = zero_grad  # type: ignore[method-assign]
+
+    @torch.no_grad()
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        for method in self.methods:
+            for part in self.parts:
+                if part.optimizer is optimizer and overrides(method, "change_gradients"):
+                    method.change_gradients(part, gradients_of(part))
 
     @torch.no_grad()
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:

@@ -104,6 +104,10 @@ class Part:
     fresh: Callable[[int], Sequence[Tensor]] | None = None
     """Draws, from a seed, what `parameters` would be if the network began anew."""
 
+    differentiate: Callable[[Any], Sequence[Tensor]] | None = None
+    """The gradient of the loss that the network learns by, without penalties, at examples of a task
+    (`everlearn.agents.retention.task`), in the order of `parameters`; None where nobody offers."""
+
     renew_temperature: Callable[[], None] | None = None
     """Sets an actor's entropy temperature, and its optimizer, back to the beginning."""
 
@@ -277,6 +281,21 @@ def _evaluate(module: nn.Module, inputs: Tensor) -> Tensor:
     outputs: Tensor = module.eval()(inputs)
     module.train(training)
     return outputs
+
+
+def gradients_of(part: Part) -> list[Tensor]:
+    """Return the gradient of each of a network's parameters, to be changed in place.
+
+    Args:
+        part: the network, after its loss's backward pass; a parameter that the loss did not reach
+            gets a gradient of 0.
+    """
+    gradients: list[Tensor] = []
+    for parameter in part.parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        gradients.append(parameter.grad)
+    return gradients
 
 
 def capture_features(layer: HiddenLayer) -> RemovableHandle:

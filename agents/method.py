@@ -23,7 +23,8 @@ class Method(nn.Module):
     each followed by a docstring of one line that names its source. Its state is buffers, registered
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
     overriding some of `attach`, `network`, `optimizer`, `regularize`, `track`, `penalty`,
-    `observe`, `after_step`, `after_iteration` and `on_change`; all of them do nothing here.
+    `change_gradients`, `observe`, `after_step`, `after_iteration` and `on_change`; all of them do
+    nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
 
@@ -190,6 +191,16 @@ class Method(nn.Module):
             A scalar. Its gradient is clipped together with the gradient of the loss.
         """
         return self.regularize(part.name, part.parameters)
+
+    def change_gradients(self, part: Part, gradients: Sequence[Tensor]) -> None:
+        """Change, in place, the gradient that the optimizer is about to step with.
+
+        It is that of the loss with all penalties, and clipped where the agent clips.
+
+        Args:
+            part: the network.
+            gradients: of its parameters, in their order; to be made neither longer nor None.
+        """
 
     def observe(self, name: str, layers: Sequence[Units]) -> None:
         """Measure a network's units after a gradient step, as a part of the update itself.

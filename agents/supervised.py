@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, NamedTuple, final
 
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from ..wrappers.errors import SettingsError
 from .flat_adam import AdamSettings
-from .layers import Part, capture_features, hidden_layers
+from .layers import Part, capture_features, gradients_of, hidden_layers
 from .method import Method, overrides
 from .networks import Chain, Gradients, NotPure, make_chain
 from .optimizer import make_optimizer
@@ -21,6 +23,13 @@ from .parameters import FlatParameters
 from .penalties import gather_penalties
 from .policies import change_network
 from .registry import describe_methods, rebuild_method
+from .retention.retention_method import (
+    RetentionMethod,
+    acting_for,
+    outputs_with,
+    parameters_of,
+)
+from .retention.task import Examples, Task
 
 Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From a network's outputs and the targets to a loss and its gradient in the outputs."""
@@ -112,6 +121,11 @@ class SupervisedLearner:
         self.steps = 0
         """Gradient steps made; methods that count environment steps count these."""
         self._loss, self._learning_rate = loss, learning_rate
+        self._generator = torch.Generator().manual_seed(seed)
+        self._task: Task | None = None
+        self.retaining = [each for each in self.methods if isinstance(each, RetentionMethod)]
+        """The methods that are told of tasks."""
+        self.part.differentiate = self._differentiate
         if self.methods:
             self.part.fresh = _draws_of(network)
         for index, method in enumerate(self.methods):
@@ -119,6 +133,7 @@ class SupervisedLearner:
             method.attach([self.part], int(sequence.generate_state(1, np.uint64)[0] >> 1))
         self._acting = [method for method in self.methods if overrides(method, "after_step")]
         self._penalizing = [method for method in self.methods if overrides(method, "penalty")]
+        self._changing = [m for m in self.methods if overrides(m, "change_gradients")]
         self._scheduling = [method for method in self.methods if overrides(method, "learning_rate")]
         self._watches = any(method.needs_features for method in self.methods)
         self._tracking = [method for method in self.methods if overrides(method, "track")]
@@ -160,6 +175,62 @@ class SupervisedLearner:
             if told is not None:
                 method.on_change(told)
 
+    def start_task(self, number: int, description: str = "") -> None:
+        """Begin a task of a sequence: the optimizer forgets all, and the methods are told.
+
+        Args:
+            number: which task, from 0.
+            description: what is to be done, in words.
+        """
+        task = Task(number, description, parameters_of=self._parameters_of)
+        self.part.optimizer.state.clear()
+        if self._fast is not None:
+            self._fast.flat.adopt()
+        with torch.no_grad():
+            for method in self.retaining:
+                method.start_task(task, self._task)
+        self._task = task
+
+    def end_task(self, inputs: Tensor, targets: Tensor, batch_size: int) -> None:
+        """End the task that was begun last: the methods are told, and may train on it.
+
+        Args:
+            inputs: all of the task's, of shape (examples, inputs).
+            targets: theirs.
+            batch_size: examples in each gradient step that a method asks for.
+        """
+
+        def sample(count: int, generator: torch.Generator | None) -> Examples:
+            rows = torch.randint(len(inputs), (count,), generator=generator)
+            return Examples(inputs[rows], targets[rows])
+
+        def train(steps: int) -> None:
+            for _ in range(steps):
+                self.step(*sample(batch_size, self._generator))
+
+        assert self._task is not None, "no task was begun"
+        self._task = replace(self._task, sample=sample, train=train)
+        with torch.no_grad():
+            for method in self.retaining:
+                method.end_task(self._task)
+
+    def acting_for(self, number: int) -> AbstractContextManager[None]:
+        """Let the network be what it is in a task, for as long as it is tried in it.
+
+        Args:
+            number: the task's.
+        """
+        return acting_for(self.retaining, [self.part], number)
+
+    def _parameters_of(self, part: Part, number: int) -> Sequence[Tensor]:
+        return parameters_of(self.retaining, part, number)
+
+    def _differentiate(self, examples: Examples) -> list[Tensor]:
+        with torch.enable_grad():
+            (outputs,) = outputs_with(self.part, self.part.parameters, examples.observations)
+            pull = self._loss(outputs.detach(), examples.actions)[1]
+        return list(torch.autograd.grad(outputs, self.part.parameters, pull, allow_unused=False))
+
     def _set_learning_rate(self) -> None:
         """Set the learning rate that the methods ask for."""
         rate = self._learning_rate
@@ -200,6 +271,10 @@ class SupervisedLearner:
             if total.requires_grad:
                 found = torch.autograd.grad(total, flat.parameters, materialize_grads=True)
                 flat.gradient.add_(flat.join(found))
+        if self._changing:
+            views = flat.split(flat.gradient)
+            for method in self._changing:
+                method.change_gradients(self.part, views)
         if flat.fused:
             flat.steps += 1
             adam = AdamSettings.of(flat.optimizer)
@@ -220,6 +295,9 @@ class SupervisedLearner:
             total = self._penalize(self.methods)
             if total.requires_grad:
                 total.backward()
+        gradients = gradients_of(self.part) if self._changing else []
+        for method in self._changing:
+            method.change_gradients(self.part, gradients)
         optimizer.step()
         for method in self._tracking:
             method.track(self.part.name, self.part.parameters)

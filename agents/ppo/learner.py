@@ -62,6 +62,7 @@ class PPOLearner:
         self._observers = tuple(method for method in methods if overrides(method, "observe"))
         self._watches = any(m.needs_features and m not in self._observers for m in methods)
         self._exposes = any(method.needs_gradients for method in methods)
+        self._changing = [method for method in methods if overrides(method, "change_gradients")]
         self._rows: Tensor | None = None
         for part in parts:
             part.observed, part.batch = True, self._last_observations
@@ -161,7 +162,7 @@ class PPOLearner:
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
             functions, numbers = self._functions, tensor
-        joined = flat.fused and not (self._penalized or self._exposes)
+        joined = flat.fused and not (self._penalized or self._exposes or self._changing)
         if joined and agent.target_kl is None:
             statistics, features = functions.step(flat.values, flat.memory, rows, numbers)
         else:
@@ -170,6 +171,7 @@ class PPOLearner:
                 return statistics, False
             flat.gradient.copy_(gradient)
             penalty = self._add_penalties()
+            self._change_gradients(scales)
             if flat.fused:
                 functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
             else:
@@ -206,6 +208,17 @@ class PPOLearner:
             if gradient is not None:
                 view.add_(gradient)
         return total.detach()
+
+    def _change_gradients(self, scales: Scales) -> None:
+        if not self._changing:
+            return
+        # What is clipped here, and made no longer, is not clipped again.
+        self._update.clip(self.flat.gradient, scales)  # type: ignore[union-attr]
+        pairs = zip(self.flat.parameters, self.flat.split(self.flat.gradient), strict=True)
+        views = {id(parameter): view for parameter, view in pairs}
+        for method in self._changing:
+            for part in self._parts:
+                method.change_gradients(part, [views[id(p)] for p in part.parameters])
 
     def _act(self, features: Features) -> None:
         if self._watches:

@@ -83,6 +83,7 @@ class SACLearner:
             part.batch = self._last_observations if moves_actor else self._last_pairs
         self._penalized = any(overrides(method, "penalty") for method in methods)
         self._exposes = any(method.needs_gradients for method in methods)
+        self._changing = [method for method in methods if overrides(method, "change_gradients")]
         self._acting = acting
         weights = options.entropy_weights
         self._weights = None if weights is None else torch.tensor(weights, dtype=self._dtype)
@@ -188,13 +189,14 @@ class SACLearner:
         """Make a gradient step of one of the networks; return the loss and what comes with it."""
         functions = self._compiled if self.compiled else self._plain
         total: Tensor | None = None
-        if flat.fused and not (self._penalized or self._exposes):
+        if flat.fused and not (self._penalized or self._exposes or self._changing):
             results = functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
         else:
             gradient, *results = functions[f"{name}_gradient"](flat.values, *rest)
             flat.gradient.copy_(gradient)
             if self._penalized:
                 total = self._add_penalties(flat, parts)
+            self._change_gradients(flat, parts)
             self._apply(name, flat, functions)
         loss, penalty, *others = results
         penalties = [each for each in (penalty, total) if each is not None]
@@ -253,6 +255,15 @@ class SACLearner:
             if gradient is not None:
                 view.add_(gradient)
         return total.detach()
+
+    def _change_gradients(self, flat: FlatParameters, parts: Sequence[Part]) -> None:
+        if not self._changing:
+            return
+        pairs = zip(flat.parameters, flat.split(flat.gradient), strict=True)
+        views = {id(parameter): view for parameter, view in pairs}
+        for method in self._changing:
+            for part in parts:
+                method.change_gradients(part, [views[id(p)] for p in part.parameters])
 
     def _last_observations(self) -> Tensor | None:
         return None if self._batch is None else self._batch.observations
