@@ -17,7 +17,7 @@ from ..method import Method, overrides
 from ..parameters import FlatParameters
 from ..penalties import gather_penalties
 from .flat import adopt, count_step, take_batch
-from .losses import Batch, temperature_loss
+from .losses import Batch, draw, temperature_loss
 from .networks import write_ensemble
 from .options import SACOptions
 from .update import Update, make_functions
@@ -140,13 +140,13 @@ class SACLearner:
         Returns:
             Actions from -1 to 1, of shape (copies, dimensions).
         """
-        if self._prepared is None:
-            self._prepare(self._agent.batch_size)
-        assert self._prepared is not None
         inputs = torch.as_tensor(observations).flatten(start_dim=1).to(self._dtype)
         noise = torch.randn(len(inputs), self._agent.action_space.shape[0], dtype=self._dtype)  # type: ignore[index]
-        actions, *_ = self._prepared[0].act(self.actor.values, inputs, noise)
-        return actions.numpy()
+        body, heads, _ = self._ensembles
+        parameters = iter(self.actor.parameters)
+        hidden = body.alone(parameters, inputs)
+        means, log_stds = (heads.alone(parameters, hidden) for _ in range(2))
+        return draw(means, log_stds, noise).numpy()
 
     def _step(self, batch_size: int) -> dict[str, Tensor]:
         agent = self._agent

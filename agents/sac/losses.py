@@ -42,6 +42,21 @@ class Batch(NamedTuple):
     """What a value after the transition is worth, of shape (batch,)."""
 
 
+def draw(means: Tensor, log_stds: Tensor, noise: Tensor) -> Tensor:
+    """Turn normal noise into actions, as `squash` does.
+
+    Args:
+        means: of shape (batch, dimensions).
+        log_stds: logarithms of standard deviations, of the same shape.
+        noise: standard normal numbers, of the same shape.
+
+    Example:
+        >>> draw(torch.zeros(1, 1), torch.zeros(1, 1), torch.ones(1, 1))
+        tensor([[0.7616]])
+    """
+    return torch.tanh(means + log_stds.clamp(*LOG_STD_RANGE).exp() * noise)
+
+
 def squash(means: Tensor, log_stds: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Turn normal noise into actions, and return how likely each of their dimensions was.
 
@@ -61,8 +76,8 @@ def squash(means: Tensor, log_stds: Tensor, noise: Tensor) -> tuple[Tensor, Tens
         >>> actions.item(), round(log_probs.item(), 4)
         (0.0, -0.9189)
     """
+    actions = draw(means, log_stds, noise)
     log_stds = log_stds.clamp(*LOG_STD_RANGE)
-    actions = torch.tanh(means + log_stds.exp() * noise)
     densities = -0.5 * noise.square() - log_stds - _LOG_NORMAL
     return actions, densities - torch.log(1 - actions.square() + _ROUNDING)
 
