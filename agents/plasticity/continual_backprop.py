@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import torch
@@ -109,10 +109,13 @@ must be from 0 to 1, not 2.0
         """
         require_units(self.name, parts)
         self.generator = torch.Generator().manual_seed(seed)
-        known = {part.name: [_Known(layer) for layer in part.hidden] for part in parts}
+        paces = {part.name: _Pace() for part in parts}
+        known = {
+            part.name: [_Known(layer, paces[part.name]) for layer in part.hidden] for part in parts
+        }
         self.units = nn.ModuleDict({name: nn.ModuleList(layers) for name, layers in known.items()})
         # The same without the detour over modules, which each step would feel.
-        self._known = known
+        self._known, self._paces = known, paces
 
     def observe(self, name: str, layers: Sequence[Units]) -> None:
         """Update the running averages."""
@@ -127,12 +130,19 @@ must be from 0 to 1, not 2.0
             return
         if not part.observed:
             self.observe(part.name, part.units())
+        pace = self._paces[part.name]
+        pace.lag += 1
+        if pace.lag < pace.wait:
+            return
+        n_steps, pace.lag = pace.lag, 0
         # From the input to the output: a layer's new incoming weights overwrite the zeros that
         # the layer below has just put there.
         for layer, known in zip(part.hidden, self._known[part.name], strict=True):
-            n_replaced = self._count_due(known)
+            n_replaced = self._count_due(known, n_steps)
             if n_replaced > 0:
                 self._replace(part, layer, known, self._choose(known, n_replaced))
+        if self.accumulate:
+            pace.wait = min(known.count.steps_to_wait() for known in self._known[part.name])
 
     def after_iteration(self) -> dict[str, float]:
         """Return the number of units replaced so far in each part."""
@@ -143,13 +153,15 @@ must be from 0 to 1, not 2.0
             for name in self.units
         }
 
-    def _count_due(self, known: _Known) -> int:
-        """Count one more step, and return how many units are to be replaced after it."""
+    def _count_due(self, known: _Known, n_steps: int) -> int:
+        """Count steps, and return how many units are to be replaced after the last of them."""
         count = known.count
+        count.add(n_steps - 1)
         count.n_steps += 1
         if count.n_steps >= count.next_maturity:
             known.review(self.maturity)
-        count.due += self.replacement_rate * count.n_mature
+            count.increment = self.replacement_rate * count.n_mature
+        count.due += count.increment
         if self.accumulate:
             n_replaced = min(int(count.due), count.n_mature)
             count.due -= n_replaced
@@ -183,14 +195,40 @@ must be from 0 to 1, not 2.0
 
 @final
 @dataclass
+class _Pace:
+    """When a part is looked at again: in the steps between, nothing can be due."""
+
+    lag: int = 0
+    """Steps that are not counted yet."""
+    wait: int = 1
+    """The lag at which something may be due."""
+
+
+@final
+@dataclass
 class _Count:
-    """What each step looks at: plain numbers, so that a step with nothing due costs nothing."""
+    """How far a layer is, in plain numbers: they cost a step next to nothing."""
 
     n_steps: int = 0
     due: float = 0.0
     n_mature: int = 0
     next_maturity: int = 0
     """The step at which more units than `n_mature` may be mature."""
+    increment: float = 0.0
+    """What a step adds to `due`."""
+
+    def add(self, n_steps: int) -> None:
+        """Count steps in which nothing was due, with the roundings of one after the other."""
+        self.n_steps += n_steps
+        for _ in range(n_steps):
+            self.due += self.increment
+
+    def steps_to_wait(self) -> int:
+        """Return after how many steps something may be due, or one step less."""
+        until_mature = self.next_maturity - self.n_steps
+        if self.increment == 0:
+            return until_mature
+        return min(until_mature, int((1 - self.due) / self.increment))
 
 
 @final
@@ -201,13 +239,13 @@ class _Known(nn.Module):
     births: Tensor
     replaced: Tensor
 
-    def __init__(self, layer: HiddenLayer) -> None:
+    def __init__(self, layer: HiddenLayer, pace: _Pace) -> None:
         super().__init__()
         weight = layer.incoming.weight
         self.register_buffer("averages", weight.new_zeros(3, layer.width))
         self.register_buffer("births", weight.new_zeros(layer.width, dtype=torch.int64))
         self.register_buffer("replaced", weight.new_zeros((), dtype=torch.int64))
-        self.count = _Count()
+        self.count, self.pace = _Count(), pace
 
     @property
     def utility(self) -> Tensor:
@@ -219,7 +257,7 @@ class _Known(nn.Module):
 
     @property
     def age(self) -> Tensor:
-        return self.count.n_steps - self.births
+        return self.count.n_steps + self.pace.lag - self.births
 
     @property
     def weight(self) -> Tensor:
@@ -251,7 +289,10 @@ class _Known(nn.Module):
         self.count.next_maturity = 0
 
     def get_extra_state(self) -> Tensor:
-        return torch.tensor([self.count.n_steps, self.count.due], dtype=torch.float64)
+        now = replace(self.count)
+        now.add(self.pace.lag)
+        return torch.tensor([now.n_steps, now.due], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
         self.count = _Count(int(state[0]), float(state[1]))
+        self.pace.lag, self.pace.wait = 0, 1
