@@ -160,7 +160,7 @@ must be from 0 to 1, not 2.0
         count.n_steps += 1
         if count.n_steps >= count.next_maturity:
             known.review(self.maturity)
-            count.increment = self.replacement_rate * count.n_mature
+        count.increment = self.replacement_rate * count.n_mature
         count.due += count.increment
         if self.accumulate:
             n_replaced = min(int(count.due), count.n_mature)

@@ -75,7 +75,7 @@ def set_ages(units: Any, ages: list[int]) -> None:
 def choose(method: ContinualBackprop, units: Any) -> list[int]:
     """Choose at the ages that were set: the step that is counted does not make them older."""
     units.count.n_steps -= 1
-    n_replaced = method._count_due(units)
+    n_replaced = method._count_due(units, 1)
     return sorted(method._choose(units, n_replaced).tolist()) if n_replaced else []
 
 
