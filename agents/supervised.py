@@ -163,17 +163,22 @@ class SupervisedLearner:
             method.after_step(self.part)
         return outputs
 
-    def end_iteration(self, told: Mapping[str, Any] | None = None) -> None:
+    def end_iteration(self, told: Mapping[str, Any] | None = None) -> dict[str, float]:
         """Let the methods act after an iteration, however many steps that is.
 
         Args:
             told: what they are told of a change that comes now; None for nothing.
+
+        Returns:
+            What they have to tell, by tag.
         """
+        logged: dict[str, float] = {}
         for method in self.methods:
             method.env_steps = self.steps
-            method.after_iteration()
+            logged |= method.after_iteration()
             if told is not None:
                 method.on_change(told)
+        return logged
 
     def start_task(self, number: int, description: str = "") -> None:
         """Begin a task of a sequence: the optimizer forgets all, and the methods are told.

@@ -108,11 +108,12 @@ class ProbePlasticity:
         return {**settings, "hidden_sizes": list(self.hidden_sizes)}
 
 
-def parse_candidate(text: str) -> list[Method]:
+def parse_candidate(text: str, plain: str = PLAIN) -> list[Method]:
     """Build the methods of a candidate.
 
     Args:
-        text: what the user wrote, such as "l2:coefficient=1e-3+redo", or "adam" for none.
+        text: what the user wrote, such as "l2:coefficient=1e-3+redo".
+        plain: what stands for none.
 
     Raises:
         SettingsError: an unknown method or setting, or a value of the wrong type or range.
@@ -125,7 +126,7 @@ def parse_candidate(text: str) -> list[Method]:
     """
     from ..agents.registry import parse_method
 
-    if text == PLAIN:
+    if text == plain:
         return []
     # A plus sign in a number has a digit after it.
     return [parse_method(piece) for piece in re.split(r"\+(?=[A-Za-z_])", text)]
@@ -219,22 +220,24 @@ def summarize(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def read_record(file: Path) -> list[dict[str, Any]]:
+def read_record(file: Path, name: str = NAME, column: str = "accuracies") -> list[dict[str, Any]]:
     """Read a record of the probe: what was learnt, and a row for each run.
 
     Args:
         file: what `--output` wrote.
+        name: what it calls itself.
+        column: what each row must have.
 
     Raises:
         SettingsError: it is none.
     """
     try:
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-        if lines[0]["benchmark"] == NAME and all("accuracies" in row for row in lines[1:]):
+        if lines[0]["benchmark"] == name and all(column in row for row in lines[1:]):
             return lines
     except (OSError, ValueError, LookupError, TypeError):
         pass
-    raise SettingsError(f"{file} holds no record of the plasticity probe")
+    raise SettingsError(f"{file} holds no record of the {name}")
 
 
 def _read(settings: ProbePlasticity) -> dict[tuple[str, int], dict[str, Any]]:
