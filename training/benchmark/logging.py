@@ -35,10 +35,10 @@ class BenchmarkLogging:
     streams: tuple[str, ...] = ("everlearn/SlipperyAnt-v0", "everlearn/LifelongCartPole-v0")
     """Streams to train in."""
 
-    iterations: int = 100
+    iterations: int = 200
     """Iterations of each candidate: a whole number of chunks."""
 
-    chunk: int = 10
+    chunk: int = 5
     """Iterations in a turn."""
 
     backend: Literal["compiled", "eager", "reference"] = "compiled"
@@ -83,7 +83,7 @@ class BenchmarkLogging:
                 "stream": stream,
                 "what": name,
                 "milliseconds": 1000 * float(np.median(values)),
-                "share": float(np.mean(values) / base.mean() - 1),
+                "share": float(np.median(ratios)) - 1,
                 "quartiles": [float(q) - 1 for q in np.quantile(ratios, [0.25, 0.75])],
                 "turns": len(values),
                 "chunk": self.chunk,
