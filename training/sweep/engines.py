@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+import tyro
 
 from ...wrappers.errors import SettingsError
 from ..settings import require
@@ -24,7 +26,7 @@ class IncompleteError(Exception):
 class Engine:
     """Where units run, and how many at a time."""
 
-    backend: Literal["local", "slurm", "ray"] = "local"
+    kind: Annotated[Literal["local", "slurm", "ray"], tyro.conf.arg(name="engine")] = "local"
     """local: processes on this machine; slurm: jobs, by submitit; ray: a Ray cluster."""
 
     workers: int | None = None
@@ -62,17 +64,17 @@ class Engine:
         require(self, "memory", self.memory > 0, "more than 0")
         if wrong := [text for text in self.sbatch if "=" not in text]:
             raise SettingsError(f"--sbatch takes name=value, not {wrong[0]!r}")
-        if self.backend == "slurm" and self.gpus != int(self.gpus):
+        if self.kind == "slurm" and self.gpus != int(self.gpus):
             raise SettingsError(f"Slurm has whole --gpus, not {self.gpus}")
 
     @property
     def waits(self) -> bool:
         """Whether a run of it ends when the sweep has ended, and not before."""
-        return self.backend != "slurm"
+        return self.kind != "slurm"
 
     def workers_or_default(self) -> int:
         """Return how many units run at a time."""
-        return self.workers or (1000 if self.backend == "slurm" else len(count_cores()))
+        return self.workers or (1000 if self.kind == "slurm" else len(count_cores()))
 
     @property
     def job(self) -> JobSettings:
@@ -104,7 +106,7 @@ def run_units(
         Stopped: by SIGINT or SIGTERM.
     """
     workers = min(engine.workers_or_default(), len(left))
-    if engine.backend == "slurm":
+    if engine.kind == "slurm":
         jobs = submit_units(sweep, left, engine.job)
         print(f"submitted {len(jobs)} jobs; python scripts/sweep.py status {sweep.name} follows")
         return
@@ -115,7 +117,7 @@ def run_units(
         look()
 
     with watch.showing():
-        if engine.backend == "ray":
+        if engine.kind == "ray":
             run_on_ray(sweep, left, engine.address, engine.cpus, engine.gpus, look_twice)
         else:
             run_locally(sweep, left, workers, engine.reserve_memory, look_twice)

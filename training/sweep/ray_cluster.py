@@ -44,7 +44,7 @@ def run_on_ray(
     try:
         import ray
     except ImportError as error:
-        raise SettingsError("--backend ray needs Ray: pip install everlearn[ray]") from error
+        raise SettingsError("--engine ray needs Ray: pip install everlearn[ray]") from error
     ours = not ray.is_initialized()
     try:
         ray.init(address=address, log_to_driver=False, ignore_reinit_error=True)

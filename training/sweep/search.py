@@ -53,8 +53,8 @@ class Search:
         self.engine.check()
         if self.trials < 1:
             raise SettingsError(f"--trials must be 1 or more, not {self.trials}")
-        if self.engine.backend == "slurm":
-            raise SettingsError("a search waits for its trials: --backend local or ray")
+        if self.engine.kind == "slurm":
+            raise SettingsError("a search waits for its trials: --engine local or ray")
         try:
             import optuna
         except ImportError as error:

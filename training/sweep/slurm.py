@@ -119,7 +119,7 @@ def _make_executor(sweep: SweepFolder, job: JobSettings, cluster: str) -> Execut
         import submitit
     except ImportError as error:
         raise SettingsError(
-            "--backend slurm needs submitit: pip install everlearn[slurm]"
+            "--engine slurm needs submitit: pip install everlearn[slurm]"
         ) from error
     if cluster == "slurm" and shutil.which("sbatch") is None:
         raise SettingsError("there is no Slurm here: sbatch is not on the path")

@@ -21,7 +21,7 @@ from everlearn.wrappers.errors import SettingsError
         ({"memory": 0.0}, "--memory must be more than 0"),
         ({"reserve_memory": -1.0}, "--reserve-memory must be 0 or more"),
         ({"sbatch": ("partition",)}, "--sbatch takes name=value, not 'partition'"),
-        ({"backend": "slurm", "gpus": 0.5}, "whole --gpus"),
+        ({"kind": "slurm", "gpus": 0.5}, "whole --gpus"),
     ],
 )
 def test_what_cannot_be_used(changed: dict[str, Any], sentence: str) -> None:
@@ -30,11 +30,11 @@ def test_what_cannot_be_used(changed: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_share_of_a_gpu_is_for_ray() -> None:
-    Engine(backend="ray", gpus=0.25).check()
+    Engine(kind="ray", gpus=0.25).check()
 
 
 def test_what_slurm_is_asked_for() -> None:
-    engine = Engine(backend="slurm", sbatch=("partition=long", "comment=a=b"), gpus=2.0)
+    engine = Engine(kind="slurm", sbatch=("partition=long", "comment=a=b"), gpus=2.0)
     others = {"partition": "long", "comment": "a=b"}
     assert engine.job == JobSettings(240, 1, 2, 4.0, 1000, others)
 
@@ -49,8 +49,8 @@ def test_units_go_to_the_engine_that_was_asked_for(
     monkeypatch.setattr(
         engines, "submit_units", lambda *given: called.update(submit_units=given) or [1, 2]
     )
-    for backend in ("local", "ray", "slurm"):
-        engine = Engine(backend=backend, workers=9, cpus=2, gpus=0.5)
+    for kind in ("local", "ray", "slurm"):
+        engine = Engine(kind=kind, workers=9, cpus=2, gpus=0.5)
         run_units(sweep.folder, sweep.units, sweep.units[:2], engine)
     assert called["run_locally"][1:4] == (sweep.units[:2], 2, 1.0)
     assert called["run_on_ray"][1:5] == (sweep.units[:2], "auto", 2, 0.5)
@@ -61,8 +61,8 @@ def test_units_go_to_the_engine_that_was_asked_for(
 @pytest.mark.parametrize(
     ("package", "arguments", "extra"),
     [
-        ("ray", "run --backend ray", "everlearn[ray]"),
-        ("submitit", "run --backend slurm", "everlearn[slurm]"),
+        ("ray", "run --engine ray", "everlearn[ray]"),
+        ("submitit", "run --engine slurm", "everlearn[slurm]"),
         ("optuna", "search --space gamma=0.9..0.99", "everlearn[search]"),
     ],
 )

@@ -124,7 +124,7 @@ def test_a_search_goes_on_as_if_it_had_not_been_ended(
         ("", "search for what"),
         ("--space learning-rte=1..2", "learning-rte"),
         ("--space gamma=0.1..0.9 --methods none redo", "one agent with one set of methods"),
-        ("--space gamma=0.1..0.9 --backend slurm", "waits for its trials"),
+        ("--space gamma=0.1..0.9 --engine slurm", "waits for its trials"),
         ("--space gamma=0.1..0.9 --trials 0", "--trials must be 1 or more"),
         ("--space gamma=1.1..1.9", "--gamma must be from 0 to 1"),
     ],
