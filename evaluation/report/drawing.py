@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -83,12 +83,15 @@ def draw_curves(axes: Axes, curves: Curves, label: str, position: int) -> None:
         position: of the group, for its colour.
     """
     colour, line = style(position)
-    axes.plot(curves.steps, curves.mean, color=colour, linestyle=line, lw=1.8, label=label)
+    # A line through a single point is not to be seen.
+    dot = "o" if np.isfinite(curves.mean).sum() == 1 else None
+    look: dict[str, Any] = {"color": colour, "linestyle": line, "marker": dot, "markersize": 4}
+    axes.plot(curves.steps, curves.mean, lw=1.8, label=label, **look)
     if np.isfinite(curves.low).any():
         axes.fill_between(curves.steps, curves.low, curves.high, color=colour, alpha=0.2, lw=0)
     elif len(curves.values) > 1 or not np.isfinite(curves.mean).any():
         for row in curves.values:
-            axes.plot(curves.steps, row, color=colour, linestyle=line, lw=0.7, alpha=0.6)
+            axes.plot(curves.steps, row, lw=0.7, alpha=0.6, **look)
 
 
 def shade_segments(axes: Axes, segments: pd.DataFrame | None) -> None:

@@ -76,13 +76,17 @@ def _aligned(stream: StreamRuns) -> Iterator[Picture]:
 
 def _recovery(stream: StreamRuns) -> Iterator[Picture]:
     tables = {group.label: recovery_table(group) for group in stream.groups}
+    changes = {
+        group.label: sum(max(len(run.metrics.segments) - 1, 0) for run in group.runs)
+        for group in stream.groups
+    }
     if not any(len(table) for table in tables.values()):
         return
     figure, (axes,) = new_figure(6.4, 3.7)
     told = []
     for position, (label, table) in enumerate(tables.items()):
         if table.empty:
-            told.append(f"{label}: no change to recover from")
+            told.append(f"{label}: none of {changes[label]} changes could be measured")
             continue
         recovered = table["recovered"].astype(bool)
         curve = recovery_curve(table["time"], recovered)
@@ -93,7 +97,8 @@ def _recovery(stream: StreamRuns) -> Iterator[Picture]:
         mean = restricted_mean_recovery_time(table["time"], recovered, horizon)
         told.append(
             f"{label}: {recovered.sum()} of {len(table)} changes recovered from "
-            f"in {table['seed'].nunique()} runs, restricted mean {mean:,.0f} steps up to "
+            f"in {table['seed'].nunique()} runs ({changes[label] - len(table)} more could not be "
+            f"measured), restricted mean {mean:,.0f} steps up to "
             f"{horizon:,.0f}"
         )
     axes.set_ylim(-0.02, 1.05)
@@ -103,8 +108,9 @@ def _recovery(stream: StreamRuns) -> Iterator[Picture]:
     caption = (
         "Kaplan-Meier curve of the time until the return, as mean of 5 episodes, is back at nine "
         "tenths of the way from random actions (where not known, the run's lowest return) to its "
-        "mean in the last tenth of the segment before, and stays for 5 episodes. Changes never "
-        f"recovered from count as long as they were watched. {'; '.join(told)}. No interval: the "
-        "changes of a run depend on one another."
+        "mean in the last tenth of the segment before, and stays for 5 episodes. A change with no "
+        "episodes on one of its sides, or no return above the floor before it, cannot be measured; "
+        "changes never recovered from count as long as they were watched. "
+        f"{'; '.join(told)}. No interval: the changes of a run depend on one another."
     )
     yield Picture("recovery", "Recovery from changes", caption, figure)

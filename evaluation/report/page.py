@@ -223,7 +223,7 @@ def _compute_table(compute: pd.DataFrame) -> dict[str, Any] | None:
                 str(agent),
                 f"{len(one)} ({(one['state'] == 'finished').sum()} finished)",
                 " to ".join(f"{n:,}" for n in sorted({one["steps"].min(), one["steps"].max()})),
-                "unknown" if math.isnan(seconds) else f"{seconds / 60:,.1f} min",
+                _time(seconds),
                 "unknown" if math.isnan(speed) else f"{speed:,.0f}",
             ]
         )
@@ -233,6 +233,12 @@ def _compute_table(compute: pd.DataFrame) -> dict[str, Any] | None:
         "rows": rows,
         "caption": "As the runs measured it, evaluations included, on whatever machine they were.",
     }
+
+
+def _time(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "unknown"
+    return f"{seconds / 60:,.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
 
 
 def _plain(value: Any) -> Any:

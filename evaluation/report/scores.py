@@ -100,7 +100,7 @@ def metric_rows(groups: Sequence[Group]) -> pd.DataFrame:
 
 
 def compute_rows(groups: Sequence[Group]) -> pd.DataFrame:
-    """Return what runs cost, by group.
+    """Return what runs cost, by group; runs without a table of iterations don't tell.
 
     Args:
         groups: of one stream.
@@ -109,6 +109,8 @@ def compute_rows(groups: Sequence[Group]) -> pd.DataFrame:
     for group in groups:
         for run in group.runs:
             table = run.record.iterations
+            if table.empty:
+                continue
             seconds = table.get("time/time_elapsed", pd.Series(dtype=float)).max()
             rows.append(
                 {

@@ -68,13 +68,14 @@ def _of_pair(what: str, row: dict[str, float | str]) -> str:
     n, agent, other = int(row["n"]), row["agent"], row["other"]
     if n < 2:
         return f"{what}: {agent} and {other} have {n} seeds in common: no test."
-    more = "more" if float(row["difference"]) > 0 else "less"
-    size = f"{abs(float(row['difference'])):.3g}"
+    difference = float(row["difference"])
+    more = "more" if difference > 0 else "less"
+    size = f"{abs(difference):.3g} {more} than" if difference != 0 else "as much as"
     interval = "no interval"
     if np.isfinite(float(row["low"])):
         interval = f"95% interval of the difference {row['low']:.3g} to {row['high']:.3g}"
     p = float(row["p_adjusted"])
-    sentence = f"{what}: {agent} has {size} {more} than {other} (n = {n} common seeds, {interval}, "
+    sentence = f"{what}: {agent} has {size} {other} (n = {n} common seeds, {interval}, "
     sentence += f"p = {p:.2g} after Holm's correction). "
     if p < LEVEL and n >= CLAIM:
         return sentence + "That is a difference."

@@ -15,11 +15,13 @@ import yaml
 
 from everlearn.evaluation.report.changes import recoveries
 from everlearn.evaluation.report.collect import Collection, Run, collect, find_runs
-from everlearn.evaluation.report.curves import binned, curves_of, grid
+from everlearn.evaluation.report.curves import binned, curves_of, grid, with_interval
+from everlearn.evaluation.report.drawing import draw_curves, new_figure
+from everlearn.evaluation.report.figures_changes import draw_changes
 from everlearn.evaluation.report.figures_curves import common_segments
 from everlearn.evaluation.report.latex import latex_table
 from everlearn.evaluation.report.page import write_report
-from everlearn.evaluation.report.scores import final_scores, metric_rows
+from everlearn.evaluation.report.scores import compute_rows, final_scores, metric_rows
 from everlearn.evaluation.report.words import conclusions
 from everlearn.evaluation.run_metrics import run_metrics
 from everlearn.evaluation.statistics.comparisons import compare
@@ -196,6 +198,24 @@ def test_no_run_was_evaluated(runs: Path, tmp_path: Path) -> None:
     assert "Return in training" in text
 
 
+def test_what_was_not_measured_is_not_counted(runs: Path) -> None:
+    (runs / "b/seed_1/iterations.csv").unlink()
+    episodes = pd.read_csv(runs / "b/seed_0/episodes.csv")
+    episodes[episodes["segment"] != 1].to_csv(runs / "b/seed_0/episodes.csv", index=False)
+    (stream,) = collect(find_runs([runs])).streams
+    assert compute_rows(stream.groups).groupby("agent").size().tolist() == [3, 2]
+    caption = next(one.caption for one in draw_changes(stream) if one.name == "recovery")
+    a, b = re.findall(r"of (\d+) changes recovered from in \d runs \((\d+) more could", caption)
+    assert (a, b) == (("6", "0"), ("4", "2"))
+
+
+def test_a_curve_of_one_point_is_seen() -> None:
+    _, (axes,) = new_figure(3, 2)
+    for values in ([np.nan, 1.0], [0.0, 1.0]):
+        draw_curves(axes, with_interval(np.array([values]), np.array([1.0, 2.0])), "ppo", 0)
+    assert [line.get_marker() for line in axes.lines] == ["o", "None"]
+
+
 def test_one_run_is_no_comparison(runs: Path, tmp_path: Path) -> None:
     text, _ = report(runs / "a/seed_0", tmp_path / "out")
     assert "nothing is compared" in text
@@ -280,6 +300,7 @@ def test_words_claim_no_more_than_seeds_allow(runs: Path) -> None:
     few = said([1.0, 2.0, 3.0], [11.0, 12.5, 13.0])
     assert "10.2 less than" in few
     assert "no ground to claim a difference" in few
+    assert "has as much as" in said([1.0, 2.0], [1.0, 2.0])
     rng = np.random.default_rng(0)
     many = said(list(rng.normal(0, 1, 12)), list(rng.normal(9, 1, 12)))
     assert "That is a difference." in many
