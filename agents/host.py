@@ -17,11 +17,13 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.save_util import load_from_zip_file, recursive_getattr
 from stable_baselines3.common.type_aliases import GymEnv, TensorDict
 from stable_baselines3.common.utils import update_learning_rate
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
+from .experience import WatchedVecEnv
 from .layers import Part, capture_batch, capture_features, gradients_of
 from .method import Method, overrides
 from .normalization import hand_over, read_statistics
@@ -59,6 +61,7 @@ class MethodHost(BaseAlgorithm):
     """What worlds that scale observations had learned when the agent was saved or left them."""
 
     _penalties: list[Tensor]
+    _watched: WatchedVecEnv | None
     _reset_infos: list[dict[str, Any]]
 
     @abstractmethod
@@ -80,11 +83,13 @@ class MethodHost(BaseAlgorithm):
         self.methods = ()
         self.parts = ()
         self._penalties = []
+        self._watched = None
 
     def _setup_model(self) -> None:
         self.policy_class = original_policy(self.policy_class)
         super()._setup_model()  # type: ignore[safe-super]
         self._penalties = []
+        self._watched = None
         self.methods = tuple(rebuild_method(spec) for spec in self.method_specs)
         change_network(self.policy, self.methods)
         if self.methods:
@@ -113,6 +118,7 @@ class MethodHost(BaseAlgorithm):
         seed = secrets.randbits(63) if self.seed is None else self.seed
         for index, method in enumerate(self.methods):
             sequence = np.random.SeedSequence([seed, index])
+            method.spaces = (self.observation_space, self.action_space)
             method.attach(self.parts, int(sequence.generate_state(1, np.uint64)[0] >> 1))
             method.to(self.device)
         if self.method_state:
@@ -251,17 +257,38 @@ class MethodHost(BaseAlgorithm):
         ended = np.flatnonzero([] if dones is None else dones)
         begun = [self._reset_infos[i] for i in ended if self._reset_infos[i] is not known[i]]
         for info in (*infos, *begun):
-            if info.get(info_names.BOUNDARY):
+            if info.get(info_names.BOUNDARY) or info.get(info_names.DETECTED):
                 self._before_change()
                 for method in self.methods:
                     method.on_change(info)
                 return
 
+    def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> Any:
+        """Step the worlds, and let the methods see it that want to.
+
+        Args:
+            env: the copies of the world.
+            *args: as for stable-baselines3, and so are the others.
+            **kwargs: as above.
+        """
+        collect: Any = super().collect_rollouts  # type: ignore[misc]
+        return collect(self._watch(env), *args, **kwargs)
+
+    def _watch(self, env: VecEnv) -> VecEnv:
+        """Return the worlds with the methods that want to see each step between them and us."""
+        watching = [method for method in self.methods if overrides(method, "notices", "reward")]
+        if not watching or isinstance(env, WatchedVecEnv):
+            return env
+        if self._watched is None or self._watched.venv is not env:
+            self._watched = WatchedVecEnv(env, watching, lambda: self._last_obs)
+        return self._watched
+
     def _before_change(self) -> None:
         """Finish what needs the networks as they are: methods are about to be told of a change."""
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "methods", "parts", "_penalties", "_reset_infos"]
+        own = ["methods", "parts", "_penalties", "_watched", "_reset_infos"]
+        return [*super()._excluded_save_params(), *own]
 
     def save(
         self,

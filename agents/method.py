@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from gymnasium.spaces import Space
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.settings import convert_settings
+from .experience import Experience
 from .layers import Part, Units
 
 
@@ -23,8 +26,8 @@ class Method(nn.Module):
     each followed by a docstring of one line that names its source. Its state is buffers, registered
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
     overriding some of `attach`, `network`, `optimizer`, `regularize`, `track`, `penalty`,
-    `change_gradients`, `observe`, `after_step`, `after_iteration` and `on_change`; all of them do
-    nothing here.
+    `change_gradients`, `observe`, `after_step`, `after_iteration`, `notices`, `reward` and
+    `on_change`; all of them do nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
 
@@ -59,12 +62,17 @@ class Method(nn.Module):
     env_steps: int
     """The agent's `num_timesteps` at the end of the last iteration."""
 
+    spaces: tuple[Space[Any], Space[Any]] | None
+    """Those of observations and actions, before `attach`; None where there is no world, as in the
+    plasticity probe."""
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Method:
         """Make the module ready for the fields that a dataclass assigns first of all."""
         method = super().__new__(cls)
         nn.Module.__init__(method)
         method.generator = None
         method.env_steps = 0
+        method.spaces = None
         return method
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -230,14 +238,36 @@ class Method(nn.Module):
         """
         return {}
 
+    def notices(self, experience: Experience) -> bool:
+        """Look at a step of all copies of the world, and say whether the world has changed.
+
+        Where it does, `on_change` of all methods is called after the step, as if the stream had
+        told of a change.
+
+        Args:
+            experience: the step.
+        """
+        return False
+
+    def reward(self, experience: Experience, rewards: np.ndarray) -> np.ndarray:
+        """Return the rewards that the agent is to learn from.
+
+        What is logged of episodes stays what the world gave.
+
+        Args:
+            experience: the step.
+            rewards: those of the world, or of the method before this one, of shape (copies,).
+        """
+        return rewards
+
     def on_change(self, info: Mapping[str, Any]) -> None:
-        """Act when the stream tells its learner that the world has changed.
+        """Act when the stream tells its learner that the world has changed, or a method notices.
 
         Called at most once for an environment step, however many copies of the world changed.
 
         Args:
             info: what a copy of the world that changed tells about itself; the names are in
-                `everlearn.wrappers.info`.
+                `everlearn.wrappers.info`. Where a method noticed it, "detected" is among them.
         """
 
     def get_extra_state(self) -> Tensor:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 METHODS = {
     "ash": ".plasticity.ash:ASH",
     "cautious": ".plasticity.cautious:Cautious",
+    "change-detection": ".reaction.change_detection:ChangeDetection",
     "churn-reduction": ".plasticity.churn_reduction:ChurnReduction",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "core": ".plasticity.core:CoRe",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,9 @@ class Record:
 
     changes: pd.DataFrame
     """`changes.csv`: a row for the beginning and one for each change of the stream."""
+
+    detections: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"step": []}))
+    """`detections.csv`: a row for each change that the agent noticed; none without the file."""
 
     @property
     def stream(self) -> str:
@@ -89,6 +92,7 @@ def read_run(folder: str | Path) -> Record:
         FileNotFoundError: if a file of the run is missing.
     """
     path = Path(folder)
+    noticed = path / "detections.csv"
     return Record(
         folder=path,
         config=yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8")),
@@ -96,6 +100,7 @@ def read_run(folder: str | Path) -> Record:
         iterations=read_table(path / "iterations.csv"),
         episodes=read_table(path / "episodes.csv"),
         changes=read_table(path / "changes.csv"),
+        **({"detections": read_table(noticed)} if noticed.exists() else {}),
     )
 
 

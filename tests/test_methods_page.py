@@ -23,6 +23,8 @@ SEAMS = [
     "change_gradients",
     "observe",
     "after_step",
+    "notices",
+    "reward",
     "on_change",
     "start_task",
     "end_task",

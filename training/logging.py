@@ -16,6 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger
 
 from ..wrappers.info import CHANGED, CONTEXT, SEGMENT, STEPS_SINCE_CHANGE
+from .detections import DetectionWriter
 from .events import cut_events, event_sizes
 from .run import CHANGES, EPISODES, ITERATIONS, Status, write_status
 from .tables import Table
@@ -162,7 +163,10 @@ class ChangeWriter:
 
 
 class StreamRecorder(BaseCallback):
-    """Writes `episodes.csv` and `changes.csv`, and records the stream's state once an iteration.
+    """Writes down episodes, changes and detections, and records the stream's state.
+
+    The tables are `episodes.csv`, `changes.csv` and `detections.csv`; the state is recorded once
+    an iteration.
 
     Worlds that tell nothing about a stream get the columns of the episode alone.
 
@@ -175,6 +179,7 @@ class StreamRecorder(BaseCallback):
         super().__init__()
         self._table = Table(folder / EPISODES, EPISODE_COLUMNS, state and state["table"])
         self._changes = ChangeWriter(folder, state and state["changes"])
+        self._detections = DetectionWriter(folder, state and state.get("detections"))
         self._infos: Sequence[Mapping[str, Any]] = ()
         self._recorded = False
         self._returns: list[float] = [] if state is None else list(state["returns"])
@@ -187,6 +192,7 @@ class StreamRecorder(BaseCallback):
         return {
             "table": self._table.position(),
             "changes": self._changes.get_state(),
+            "detections": self._detections.get_state(),
             "returns": list(self._returns),
             "lived": dict(self.lived),
         }
@@ -207,6 +213,7 @@ class StreamRecorder(BaseCallback):
         self.lived = _place(before)
         if any(info.get(CHANGED) for info in self._infos):
             self._changes.look(self.num_timesteps, self._infos)
+        self._detections.look(self.num_timesteps, self._infos)
         for env, (world, info) in enumerate(zip(before, self._infos, strict=True)):
             if (episode := info.get("episode")) is not None:
                 self._returns.append(float(episode["r"]))
@@ -250,6 +257,7 @@ class StreamRecorder(BaseCallback):
         """Close the tables."""
         self._table.close()
         self._changes.close()
+        self._detections.close()
 
 
 def _place(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

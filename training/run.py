@@ -26,6 +26,7 @@ from ..wrappers.errors import SettingsError
 
 CONFIG = "config.yaml"
 CHANGES = "changes.csv"
+DETECTIONS = "detections.csv"
 EPISODES = "episodes.csv"
 ITERATIONS = "iterations.csv"
 MODEL = "model.zip"
@@ -33,7 +34,7 @@ PICTURE = "return.png"
 STAMP = "stamp.json"
 STATUS = "status.json"
 
-TABLES = (ITERATIONS, EPISODES, EVALUATIONS, CHANGES)
+TABLES = (ITERATIONS, EPISODES, EVALUATIONS, CHANGES, DETECTIONS)
 """All tables of a run, the most looked at first."""
 
 _LOCK = ".lock"

@@ -158,7 +158,7 @@ def layout(tags: Iterable[str]) -> Any:
             "return with context": {
                 "return": _chart("rollout/ep_rew_mean", "continual/return", "continual/return_min"),
                 **{tag.removeprefix("stream/"): _chart(tag) for tag in knobs},
-                "segment": _chart("stream/segment"),
+                "segment": _chart("stream/segment", "detection/changes"),
             },
             "plasticity": charts,
             "tasks": {

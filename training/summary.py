@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from ..evaluation.metrics.detection import detection_figures
 from . import run
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 LAST_EPISODES = 100
 """Over how many episodes the final return is taken, as in SB3's `rollout/ep_rew_mean`."""
+
+_NOTICED = "detection/changes"
 
 _FIRST_AND_LAST = 5
 """How many segments are told at each end of a long stream."""
@@ -73,6 +76,8 @@ def summary_rows(record: Record, last: Mapping[str, Any], seconds: float) -> lis
         (f"return, last {LAST_EPISODES} episodes", _mean(returns.tail(LAST_EPISODES))),
     ]
     rows += _segment_rows(record)
+    if _NOTICED in last:
+        rows.append(("changes noticed", _noticed(record, steps)))
     for name, value in last.items():
         if name.endswith("replaced_units"):
             rows.append((name.removeprefix("plasticity/"), f"{value:,.0f}"))
@@ -97,6 +102,19 @@ def _segment_row(segment: Mapping[str, Any], returns: Mapping[int, float]) -> tu
     value = returns.get(segment["segment"])
     shown = "no whole episode" if value is None else f"{value:,.1f}"
     return f"return, segment {segment['segment']} ({context})", shown
+
+
+def _noticed(record: Record, steps: int) -> str:
+    """Return how many changes were noticed, how soon, and how many alarms were false."""
+    alarms = record.detections["step"].astype(int).tolist()
+    if record.copies_differ:
+        return f"{len(alarms):,}"
+    changes = record.changes["step"].iloc[1:].astype(int).tolist()
+    figures = detection_figures(changes, alarms, max(steps, 1))
+    said = f"{len(figures.delays):,} of {len(changes):,}"
+    if figures.delays:
+        said += f", after {figures.median_delay:,.0f} steps (median)"
+    return f"{said}; {figures.false_alarms:,} false alarms"
 
 
 def _mean(values: Any) -> str:

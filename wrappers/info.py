@@ -19,5 +19,8 @@ CHANGED = "changed"
 BOUNDARY = "boundary"
 """Like `CHANGED`, but present only where the stream tells its learner about changes."""
 
+DETECTED = "detected"
+"""True where the agent itself has noticed a change: no truth, and in the first copy's info."""
+
 TRUTH = (CONTEXT, SEGMENT, STEPS_SINCE_CHANGE, CHANGED, BOUNDARY)
 """All of them."""

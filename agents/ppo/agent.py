@@ -194,7 +194,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         forget_update(self.logger)
         if self._collector is None:
             return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        return self._collector.collect(env, callback, rollout_buffer, n_rollout_steps)
+        return self._collector.collect(self._watch(env), callback, rollout_buffer, n_rollout_steps)
 
     def _connect_methods(self) -> None:
         self._learner = self._collector = None

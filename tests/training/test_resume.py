@@ -40,6 +40,11 @@ from interruptions import Crash, kill_at  # type: ignore[import-not-found]
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 METHODS = ("continual-backprop:replacement_rate=0.05,maturity=3",)
+# So hasty that noise alone is noticed, before and after each checkpoint.
+DETECTION = (
+    "change-detection:every_steps=4,window=3,threshold=0.2,memory=8",
+    "resets:every_steps=none,at_change=true",
+)
 # A change lands at 50, 100, ...: before and after checkpoints at 64, 128, ...
 STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
 PPO = TrainPPO(
@@ -72,6 +77,7 @@ NORMALIZED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards
 AGENTS: dict[str, Any] = {
     "ppo": PPO,
     "ppo+method": replace(PPO, methods=METHODS),
+    "ppo+detection": replace(PPO, methods=DETECTION),
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
@@ -108,7 +114,11 @@ def tensors(folder: Path) -> dict[str, Any]:
 
 
 def compare_runs(ours: Path, theirs: Path) -> None:
-    for table in ("iterations.csv", "episodes.csv", "evaluations.csv", "changes.csv"):
+    tables = ["iterations.csv", "episodes.csv", "evaluations.csv", "changes.csv"]
+    assert (ours / "detections.csv").exists() == (theirs / "detections.csv").exists()
+    if (ours / "detections.csv").exists():
+        tables.append("detections.csv")
+    for table in tables:
         assert timeless_table(ours / table) == timeless_table(theirs / table)
     assert repr(scalars(ours)) == repr(scalars(theirs))
     torch.testing.assert_close(tensors(ours), tensors(theirs), rtol=0, atol=0, equal_nan=True)
@@ -150,6 +160,7 @@ def crash(settings: Any, point: str, after: int) -> None:
     [
         ("ppo+method", "native"),
         pytest.param("sac+method", "native", marks=pytest.mark.slow),
+        pytest.param("ppo+detection", "native", marks=pytest.mark.slow),
         ("ppo", "gymnasium"),
         pytest.param("sac", "gymnasium", marks=pytest.mark.slow),
         ("ppo+method", "envpool"),
@@ -172,7 +183,9 @@ def test_interrupted_runs_end_as_others(
     ]:
         crash(settings, point, after)
     assert train(settings).steps == 256
-    compare_runs(plan_run(settings).folder, whole(agent, backend))
+    folder = plan_run(settings).folder
+    compare_runs(folder, whole(agent, backend))
+    assert (folder / "detections.csv").exists() == (agent == "ppo+detection")
 
 
 @pytest.mark.parametrize(

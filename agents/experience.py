@@ -1,0 +1,152 @@
+"""What an agent has just lived through, and how its methods get to see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from ..wrappers.errors import SettingsError
+from ..wrappers.info import DETECTED
+
+if TYPE_CHECKING:
+    from .method import Method
+
+
+class Experience(NamedTuple):
+    """One step of all copies of the world.
+
+    Attributes:
+        observations: where it began, of shape (copies, *observation).
+        actions: what the worlds were given, of shape (copies, *action).
+        rewards: what the worlds gave, of shape (copies,).
+        next_observations: where it ended, also at the end of an episode, of shape
+            (copies, *observation).
+        dones: whether the episode ended, of shape (copies,).
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    next_observations: np.ndarray
+    dones: np.ndarray
+
+
+@final
+class WatchedVecEnv(VecEnvWrapper):
+    """Worlds whose every step methods see, before the agent does.
+
+    Methods may put another reward in the place of the world's (`Method.reward`), and tell that the
+    world seems to have changed (`Method.notices`): the first copy's `info` then has "detected".
+    Agents of this package watch by themselves; for others, such as stable-baselines3's DQN, see
+    `everlearn.agents.reaction.react`.
+
+    Args:
+        venv: the worlds.
+        methods: who looks.
+        observe: returns where the next step begins; None where the worlds' own answers tell.
+    """
+
+    def __init__(
+        self,
+        venv: VecEnv,
+        methods: Sequence[Method],
+        observe: Callable[[], Any] | None = None,
+    ) -> None:
+        super().__init__(venv)
+        self._methods = tuple(methods)
+        self._newest: Any = None
+        self._observe = observe or (lambda: self._newest)
+
+    def reset(self) -> VecEnvObs:
+        """Begin an episode in every copy."""
+        self._newest = self.venv.reset()
+        return self._newest
+
+    def step_async(self, actions: np.ndarray) -> None:
+        """Begin the step."""
+        # A copy: worlds may write the next observations into the same array.
+        self._begun, self._actions = np.array(self._observe()), actions
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """End the step."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        ends: Any = observations
+        if dones.any():
+            ends = ends.copy()
+            for index in np.flatnonzero(dones):
+                ends[index] = infos[index].get("terminal_observation", ends[index])
+        experience = Experience(self._begun, self._actions, rewards, ends, dones)
+        # All are asked: each remembers what it has seen.
+        if any([method.notices(experience) for method in self._methods]):
+            infos = [{**infos[0], DETECTED: True}, *infos[1:]]
+        for method in self._methods:
+            rewards = method.reward(experience, rewards)
+        self._newest = observations
+        return observations, rewards, dones, infos
+
+
+def count_inputs(observed: spaces.Space[Any], method: str) -> int:
+    """Return how many numbers an observation is.
+
+    Args:
+        observed: the space.
+        method: who asks.
+
+    Raises:
+        SettingsError: observations are images, or no numbers.
+    """
+    if not isinstance(observed, spaces.Box) or is_image_space(observed):
+        kind = "images" if isinstance(observed, spaces.Box) else type(observed).__name__
+        raise SettingsError(f"{method} needs observations that are a vector of numbers, not {kind}")
+    return int(np.prod(observed.shape))
+
+
+def count_actions(acted: spaces.Space[Any], method: str) -> int:
+    """Return how many numbers `encode_actions` makes of an action.
+
+    Args:
+        acted: the space.
+        method: who asks.
+
+    Raises:
+        SettingsError: actions are neither numbers nor one choice.
+    """
+    if isinstance(acted, spaces.Discrete):
+        return int(acted.n)
+    if isinstance(acted, spaces.Box):
+        return int(np.prod(acted.shape))
+    raise SettingsError(f"{method} needs Box or Discrete actions, not {type(acted).__name__}")
+
+
+def encode_actions(acted: spaces.Space[Any], actions: np.ndarray) -> np.ndarray:
+    """Return actions as vectors: one-hot, or scaled to [-1, 1] where they have bounds.
+
+    Args:
+        acted: their space.
+        actions: of shape (batch, *action).
+
+    Returns:
+        Of shape (batch, numbers).
+
+    Example:
+        >>> encode_actions(spaces.Discrete(3), np.array([2, 0])).tolist()
+        [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+        >>> encode_actions(spaces.Box(0, 4, (1,)), np.array([[3.0]])).tolist()
+        [[0.5]]
+    """
+    if isinstance(acted, spaces.Discrete):
+        return np.eye(int(acted.n), dtype=np.float32)[np.ravel(actions).astype(int) - acted.start]
+    assert isinstance(acted, spaces.Box)
+    flat = np.reshape(actions, (len(actions), -1)).astype(np.float32)
+    if not acted.is_bounded():
+        return flat
+    low, high = acted.low.ravel(), acted.high.ravel()
+    scaled = 2 * (flat - low) / np.maximum(high - low, 1e-8) - 1
+    return scaled.astype(np.float32)
