@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, final
 import torch
 from torch import Tensor, nn
 
+from ..backends import notify
 from ..diagnostics.ranks import effective_rank, singular_values
 from ..diagnostics.units import dormant_fraction
 from ..layers import Part, compute_features
@@ -68,7 +69,13 @@ class Occasional(Method):
         """Do at an occasion what the method does; gradients are off."""
 
     def attach(self, parts: Sequence[Part], seed: int) -> None:
-        """Begin to count."""
+        """Begin to count, and say so where no occasion will ever come."""
+        never = self.every_updates is None and self.every_steps is None and not self.at_change
+        if never and self.diagnostic == "none":
+            notify(
+                f"{self.name} never acts: give it an occasion by every_updates, every_steps, "
+                "at_change or diagnostic"
+            )
         self.generator = torch.Generator().manual_seed(seed)
         self.parts = tuple(parts)
         self.count = Count()

@@ -167,3 +167,12 @@ def test_a_network_alone_is_counted_too() -> None:
 def test_wrong_settings(setting: str, value: Any) -> None:
     with pytest.raises(SettingsError, match=f"a-witness setting '{setting}' must be"):
         Witness(**{setting: value})
+
+
+def test_without_an_occasion_the_user_is_told(
+    build: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    build(PPO, methods=[Witness(every_steps=100)])
+    assert "never acts" not in caplog.text
+    build(PPO, methods=[Witness()])
+    assert "a-witness never acts: give it an occasion by every_updates" in caplog.text
