@@ -110,11 +110,17 @@ def run_path(runs_folder: str | Path, stream: str, agent: str, config_hash: str,
         config_hash: from `config_hash`.
         seed: the run's seed.
 
+    Raises:
+        SettingsError: the name leads out of the folder of all runs, as one read from a file may.
+
     Example:
         >>> run_path("runs", "everlearn/SlipperyAnt-v0", "ppo", "d92bf11296", 0).as_posix()
         'runs/SlipperyAnt-v0/ppo/d92bf11296/seed_0'
     """
-    return Path(runs_folder, stream.removeprefix("everlearn/"), agent, config_hash, f"seed_{seed}")
+    name = Path(stream.removeprefix("everlearn/"))
+    if name.is_absolute() or not name.parts or ".." in name.parts or "\0" in stream:
+        raise SettingsError(f"a stream named {stream!r} can have no folder of runs: rename it")
+    return Path(runs_folder, name, agent, config_hash, f"seed_{seed}")
 
 
 def require_writable(path: Path) -> None:

@@ -25,7 +25,8 @@ class RunSettings(ABC):
     """What all agents share; each agent has one subclass that adds its own settings."""
 
     stream: str = "everlearn/SlipperyAnt-v0"
-    """The changing world to learn in: a name, or name:setting=value,setting=value."""
+    """The changing world to learn in: a name, or name:setting=value,setting=value, or a JSON file's
+    path."""
 
     methods: tuple[str, ...] = ()
     """What keeps the agent able to learn: names, each with or without :setting=value,..."""

@@ -13,7 +13,7 @@ from stable_baselines3.common.logger import Logger
 
 from ..agents.checkpoint import apply_checkpoint, keeps_worlds
 from ..agents.registry import parse_method
-from ..envs import make_stream, make_vec_env
+from ..envs import make_vec_env
 from ..envs.world_state import keeps_state
 from ..evaluation.figures import draw_return
 from ..evaluation.records import read_run
@@ -27,6 +27,7 @@ from .run_card import RunCard
 from .settings import RunSettings
 from .spaces import require_spaces
 from .stopping import Stopped, StopRequest, heed_signals
+from .streams import read_stream
 from .summary import print_summary
 from .tensorboard import EventWriter
 
@@ -128,7 +129,7 @@ def plan_run(settings: RunSettings) -> Plan:
     settings.check()
     return Plan(
         settings,
-        make_stream(settings.stream),
+        read_stream(settings.stream),
         tuple(parse_method(text) for text in settings.methods),
     )
 

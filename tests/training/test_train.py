@@ -11,6 +11,7 @@ import yaml
 from stable_baselines3 import PPO
 
 from everlearn.agents import PPO as EverlearnPPO
+from everlearn.envs import make_stream
 from everlearn.evaluation.records import read_run
 from everlearn.training import train as module
 from everlearn.training.logging import StreamRecorder
@@ -202,3 +203,14 @@ def test_a_rule_at_changes_needs_something_to_rule(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--normalization-at-change must be carry where"):
         train(small(tmp_path, normalization_at_change="reset"))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_can_come_from_a_file(tmp_path: Path) -> None:
+    stream = make_stream("everlearn/LifelongCartPole-v0")
+    file = tmp_path / "stream.json"
+    file.write_text(stream.to_json())
+    plan = plan_run(TrainPPO(stream=str(file), runs_folder=tmp_path))
+    assert plan.folder == plan_run(TrainPPO(stream=stream.name, runs_folder=tmp_path)).folder
+    file.write_text(json.dumps({**stream.to_dict(), "name": "everlearn/../../elsewhere"}))
+    with pytest.raises(SettingsError, match=r"'everlearn/../../elsewhere' can have no folder"):
+        plan_run(TrainPPO(stream=str(file), runs_folder=tmp_path)).folder  # noqa: B018
