@@ -86,8 +86,10 @@ def demonstrate(settings: ProveRetention, seed: int) -> list[Demonstrations]:
             noise = settings.noise * generator.standard_normal(actions.shape)
             observations = worlds.step(np.clip(actions + noise, -1, 1))[0]
         worlds.close()
-        pair = (torch.as_tensor(np.concatenate(each), dtype=torch.float32) for each in (seen, done))
-        shown.append(Demonstrations(*pair, seed=seeds[2]))
+        states, answers = (
+            torch.as_tensor(np.concatenate(each), dtype=torch.float32) for each in (seen, done)
+        )
+        shown.append(Demonstrations(states, answers, seeds[2]))
     return shown
 
 

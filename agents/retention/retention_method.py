@@ -112,8 +112,8 @@ def acting_for(methods: Sequence[Method], parts: Iterable[Part], task: int) -> I
         yield
     finally:
         with torch.no_grad():
-            for parameter, own in kept:
-                parameter.copy_(own)
+            for changed, own in kept:
+                changed.copy_(own)
 
 
 def outputs_with(part: Part, parameters: Sequence[Tensor], inputs: Tensor) -> list[Tensor]:

@@ -209,8 +209,8 @@ def test_a_stream_can_come_from_a_file(tmp_path: Path) -> None:
     stream = make_stream("everlearn/LifelongCartPole-v0")
     file = tmp_path / "stream.json"
     file.write_text(stream.to_json())
-    plan = plan_run(TrainPPO(stream=str(file), runs_folder=tmp_path))
-    assert plan.folder == plan_run(TrainPPO(stream=stream.name, runs_folder=tmp_path)).folder
+    plan = plan_run(TrainPPO(stream=str(file), runs_folder=str(tmp_path)))
+    assert plan.folder == plan_run(TrainPPO(stream=stream.name, runs_folder=str(tmp_path))).folder
     file.write_text(json.dumps({**stream.to_dict(), "name": "everlearn/../../elsewhere"}))
     with pytest.raises(SettingsError, match=r"'everlearn/../../elsewhere' can have no folder"):
-        plan_run(TrainPPO(stream=str(file), runs_folder=tmp_path)).folder  # noqa: B018
+        plan_run(TrainPPO(stream=str(file), runs_folder=str(tmp_path))).folder  # noqa: B018
