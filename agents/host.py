@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.save_util import load_from_zip_file, recursive_getattr
 from stable_baselines3.common.type_aliases import GymEnv, TensorDict
 from stable_baselines3.common.utils import update_learning_rate
@@ -25,7 +26,7 @@ from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
 from .experience import WatchedVecEnv
 from .layers import Part, capture_batch, capture_features, gradients_of
-from .method import Method, overrides
+from .method import Method, overrides, refuse_replay
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
 from .policies import change_network, changed_policy, original_policy
@@ -91,6 +92,8 @@ class MethodHost(BaseAlgorithm):
         self._penalties = []
         self._watched = None
         self.methods = tuple(rebuild_method(spec) for spec in self.method_specs)
+        if not isinstance(self, OffPolicyAlgorithm):
+            refuse_replay(self.methods, type(self).__name__)
         change_network(self.policy, self.methods)
         if self.methods:
             self.policy.to(self.device)

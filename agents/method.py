@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from ..wrappers.settings import convert_settings
 from .experience import Experience
 from .layers import Part, Units
 
+if TYPE_CHECKING:
+    from .replay.replay import Replay
+
 
 class Method(nn.Module):
     """Something that keeps an agent able to learn: abstract base of all methods.
@@ -27,7 +30,8 @@ class Method(nn.Module):
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
     overriding some of `attach`, `network`, `optimizer`, `regularize`, `track`, `penalty`,
     `change_gradients`, `observe`, `after_step`, `after_iteration`, `notices`, `reward` and
-    `on_change`; all of them do nothing here.
+    `on_change`, and with an agent that learns from a replay buffer `before_updates` and
+    `entropy_weights`; all of them do nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
 
@@ -270,6 +274,24 @@ class Method(nn.Module):
                 `everlearn.wrappers.info`. Where a method noticed it, "detected" is among them.
         """
 
+    def before_updates(self, replay: Replay) -> None:
+        """Act before an agent learns from its replay buffer, and say how often it is to.
+
+        Called after each rollout, also where no update follows. Agents without a replay buffer
+        refuse methods that take part here.
+
+        Args:
+            replay: what is replayed; `ratio` may be set.
+        """
+
+    def entropy_weights(self) -> Tensor | None:
+        """Return the weight of each action dimension in SAC's entropy, or None for 1 each.
+
+        Asked once, after `attach`: a buffer of shape (dimensions,), which is read at each gradient
+        step and may be changed in place. Other agents refuse methods that take part here.
+        """
+        return None
+
     def get_extra_state(self) -> Tensor:
         """Return the generator's state, for `state_dict`."""
         if self.generator is None:
@@ -300,3 +322,21 @@ def overrides(method: Method, *seams: str) -> bool:
         False
     """
     return any(getattr(type(method), seam) is not getattr(Method, seam) for seam in seams)
+
+
+def refuse_replay(methods: Iterable[Method], learner: str) -> None:
+    """Refuse methods that only an agent with a replay buffer can have.
+
+    Args:
+        methods: a learner's.
+        learner: what it is: "PPO".
+
+    Raises:
+        SettingsError: naming the first of them.
+    """
+    for method in methods:
+        if overrides(method, "before_updates", "entropy_weights"):
+            raise SettingsError(
+                f"the method {method.name!r} needs an agent that learns from a replay buffer, as "
+                f"SAC does, not {learner}"
+            )

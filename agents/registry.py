@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from .method import Method
 
 METHODS = {
+    "adaptive-replay-ratio": ".replay.adaptive_replay_ratio:AdaptiveReplayRatio",
     "ash": ".plasticity.ash:ASH",
+    "causality-aware-entropy": ".replay.causality_aware_entropy:CausalityAwareEntropy",
     "cautious": ".plasticity.cautious:Cautious",
     "change-detection": ".reaction.change_detection:ChangeDetection",
     "churn-reduction": ".plasticity.churn_reduction:ChurnReduction",
@@ -44,6 +46,7 @@ METHODS = {
     "spectral": ".plasticity.spectral:Spectral",
     "trac": ".plasticity.trac:TRAC",
     "upgd": ".plasticity.upgd:UPGD",
+    "warm-start": ".replay.warm_start:WarmStart",
     "wasserstein": ".plasticity.wasserstein:Wasserstein",
     "weight-norm": ".plasticity.weight_norm:WeightNorm",
 }

@@ -2,14 +2,19 @@
 
 Example:
     python scripts/train_sac.py --stream everlearn/SlipperyAnt-v0 --methods continual-backprop
+    python scripts/train_sac.py --preset sr-sac --replay-ratio 8
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 
-from everlearn.training.door import enter
+import tyro
+
+from everlearn.training.door import answer, train_late
+from everlearn.training.presets import describe_presets, preset_settings, take_preset
 from everlearn.training.sac import TrainSAC
 
 
@@ -22,7 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 if the run is finished, 2 for settings that cannot be used.
     """
-    return enter(TrainSAC, arguments)
+    return answer(partial(read, sys.argv[1:] if arguments is None else arguments), train_late)
+
+
+def read(arguments: Sequence[str]) -> TrainSAC:
+    """Read the settings of a run.
+
+    Args:
+        arguments: the command line without the script's name.
+
+    Raises:
+        SettingsError: for a preset that there is not.
+    """
+    preset, rest = take_preset(arguments)
+    settings = TrainSAC() if preset is None else preset_settings(preset)
+    description = f"{(TrainSAC.__doc__ or '').strip()}\n\n{describe_presets()}"
+    return tyro.cli(TrainSAC, args=rest, default=settings, description=description)
 
 
 if __name__ == "__main__":

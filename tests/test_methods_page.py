@@ -29,6 +29,8 @@ SEAMS = [
     "start_task",
     "end_task",
     "parameters_for",
+    "before_updates",
+    "entropy_weights",
 ]
 OF_TASKS = [name for name in method_names() if isinstance(make_method(name), RetentionMethod)]
 OTHERS = [name for name in method_names() if name not in OF_TASKS]

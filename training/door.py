@@ -26,7 +26,7 @@ def enter(settings_class: type[RunSettings], arguments: Sequence[str] | None = N
     Returns:
         What `answer` says.
     """
-    return answer(partial(tyro.cli, settings_class, args=arguments), _train)
+    return answer(partial(tyro.cli, settings_class, args=arguments), train_late)
 
 
 def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
@@ -60,8 +60,13 @@ def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
     return 0
 
 
-def _train(settings: RunSettings) -> None:
-    # Imported late: torch takes seconds, and neither `--help` nor a wrong flag needs it.
+def train_late(settings: RunSettings) -> None:
+    """Train, and import only now what is needed for it.
+
+    Args:
+        settings: of one agent.
+    """
+    # Torch takes seconds, and neither `--help` nor a wrong flag needs it.
     from .train import train
 
     train(settings)

@@ -100,6 +100,9 @@ class TrainSAC(RunSettings):
     entropy_weights: tuple[float, ...] | None = None
     """Weight of each action dimension in the entropy; 1 each by default (ACE, Ji et al. 2024)."""
 
+    start_from: str | None = None
+    """A run folder, or an agent's zip, whose networks, optimizers and temperature to begin with."""
+
     bfloat16: bool = False
     """Whether products between hidden layers are computed in bfloat16: faster where they are wide
     and the processor has it."""
@@ -130,6 +133,9 @@ class TrainSAC(RunSettings):
         if self.temperature != "auto":
             require(self, "temperature", self.temperature >= 0, "auto, or 0 or more")
         require(self, "hidden_sizes", min(self.hidden_sizes, default=1) >= 1, "1 or more each")
+        scales = self.normalize_observations or self.normalize_rewards
+        fits = self.start_from is None or not scales
+        require(self, "start_from", fits, "left out where observations or rewards are normalized")
 
     @property
     def whole_steps(self) -> int:
@@ -155,6 +161,7 @@ class TrainSAC(RunSettings):
         from torch import nn
 
         from ..agents import SAC
+        from ..agents.replay.donor import begin_from
 
         activations = {
             "relu": nn.ReLU,
@@ -163,7 +170,7 @@ class TrainSAC(RunSettings):
             "gelu": nn.GELU,
             "silu": nn.SiLU,
         }
-        return SAC(
+        agent = SAC(
             "MlpPolicy",
             env,
             methods=list(methods),
@@ -200,3 +207,6 @@ class TrainSAC(RunSettings):
                 },
             },
         )
+        if self.start_from is not None:
+            begin_from(agent, self.start_from)
+        return agent

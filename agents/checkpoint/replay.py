@@ -54,7 +54,8 @@ def get_buffer_state(buffer: ReplayBuffer) -> dict[str, Any]:
     """
     if isinstance(buffer, LeanReplayBuffer):
         newest = buffer.slots[buffer.n_added % len(buffer.slots)]
-        return {"n_added": buffer.n_added, "newest": newest.copy()}
+        forgotten = buffer.n_forgotten
+        return {"n_added": buffer.n_added, "n_forgotten": forgotten, "newest": newest.copy()}
     if type(buffer) not in _WHOLE:
         raise SettingsError(f"cannot keep the state of a {type(buffer).__name__}")
     arrays = {name: value for name, value in vars(buffer).items() if _is_array(value)}
@@ -105,6 +106,7 @@ def _set_rows(
                 buffer._endings[row, int(env)] = np.array(observation)
     buffer.slots[end % len(buffer.slots)] = state["newest"]
     buffer.n_added, buffer.pos, buffer.full = end, end % size, end >= size
+    buffer.n_forgotten = state.get("n_forgotten", 0)
 
 
 def _slots(array: np.ndarray, steps: range) -> np.ndarray:

@@ -59,6 +59,8 @@ class LeanReplayBuffer(ReplayBuffer):
         self.handle_timeout_termination = handle_timeout_termination
         self.n_added = 0
         """Steps added over the whole life; the newest is in row `(n_added - 1) % buffer_size`."""
+        self.n_forgotten = 0
+        """Steps of the whole life before which nothing is sampled any more."""
         rows = (self.buffer_size, n_envs)
         # One row more than steps: the newest observation has no step of its own yet.
         self.slots = np.zeros(
@@ -132,10 +134,39 @@ class LeanReplayBuffer(ReplayBuffer):
         self.pos = self.n_added % self.buffer_size
         self.full = self.n_added >= self.buffer_size
 
+    def observations_at(self, rows: np.ndarray) -> np.ndarray:
+        """Return where the steps of some rows began, of shape (rows, n_envs, *observation).
+
+        Args:
+            rows: of the buffer, each filled.
+        """
+        return self.slots[self._slots_of(rows)]
+
+    def size(self) -> int:
+        """Return how many steps can be sampled."""
+        return min(self.n_added - self.n_forgotten, self.buffer_size)
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """Draw transitions that are not forgotten, with numpy's global generator.
+
+        Args:
+            batch_size: how many.
+            env: normalises them, if given.
+        """
+        kept = self.n_added - self.n_forgotten
+        if self.n_forgotten == 0 or kept >= self.buffer_size:
+            return super().sample(batch_size, env)
+        steps = self.n_forgotten + np.random.randint(0, kept, size=batch_size)
+        return self._get_samples(steps % self.buffer_size, env)
+
+    def forget(self) -> None:
+        """Leave all steps so far out of samples; they are counted as added still."""
+        self.n_forgotten = self.n_added
+
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything, also how much was added."""
         super().reset()
-        self.n_added = 0
+        self.n_added = self.n_forgotten = 0
         self._endings.clear()
         self.broken[:] = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -23,9 +24,11 @@ from ..diagnostics import Diagnostics, diagnose
 from ..diagnostics.observation import copy_parameters
 from ..host import MethodHost
 from ..layers import Part
-from ..method import Method
+from ..method import Method, overrides
 from ..networks import NotPure
+from ..replay.replay import Replay
 from .diagnosis import make_subject
+from .entropy import gather_entropy_weights, weigh_entropy
 from .iterations import ITERATION_STEPS, StepIterations
 from .learner import SACLearner
 from .options import SACOptions
@@ -145,6 +148,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         }
         SACOptions(**self.options).check()
         self._learner: SACLearner | None = None
+        self._asked: list[Method] = []
+        self._entropy_weights: Tensor | None = None
         self._hold_methods(methods)
         self._hold_iterations(iteration_steps, replay_ratio, gradient_steps)
         if layer_norm != "none":
@@ -217,8 +222,10 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
 
     def _end_iteration(self) -> None:
         self._finish_iteration()
-        if self.diagnostics and self.parts and self.num_timesteps > self.learning_starts:
-            subject = make_subject(self, self.parts, self._before, SACOptions(**self.options))
+        assert self.replay_buffer is not None
+        begun = self.num_timesteps > self.learning_starts and self.replay_buffer.size() > 0
+        if self.diagnostics and self.parts and begun:
+            subject = make_subject(self, self.parts, self._before, self._present_options())
             for tag, value in diagnose(subject, self.diagnostics, self.iteration).items():
                 self.logger.record(tag, value)
 
@@ -234,6 +241,31 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             self._learner.compiled = worthwhile and can_compile("SAC")
         return prepared
 
+    def _attach_methods(self) -> None:
+        super()._attach_methods()
+        self._asked = [method for method in self.methods if overrides(method, "before_updates")]
+        if self._asked and self.ratio is None:
+            self._count_by_ratio()
+        self._entropy_weights = gather_entropy_weights(self.methods, SACOptions(**self.options))
+
+    def _ask_methods(self) -> None:
+        if not self._asked:
+            return
+        assert self.replay_buffer is not None
+        assert self.ratio is not None
+        assert self.replay_ratio is not None
+        steps = self.earlier_steps + self.num_timesteps
+        replay = Replay(self.replay_buffer, steps, self._episode_num, self.replay_ratio)
+        for method in self._asked:
+            method.before_updates(replay)
+        self.ratio.value = replay.ratio
+
+    def _present_options(self) -> SACOptions:
+        options = SACOptions(**self.options)
+        if self._entropy_weights is None:
+            return options
+        return replace(options, entropy_weights=tuple(self._entropy_weights.tolist()))
+
     def _connect_methods(self) -> None:
         if self.methods:
             self.critic_target.load_state_dict(self.critic.state_dict())
@@ -245,7 +277,9 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             reason = why_reference(self)
             if reason is None:
                 try:
-                    self._learner = SACLearner(self, self.methods, self.parts, options)
+                    self._learner = SACLearner(
+                        self, self.methods, self.parts, options, self._entropy_weights
+                    )
                 except NotPure as error:
                     reason = str(error)
         if self._learner is not None:
@@ -260,6 +294,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         if self.backend != "reference":
             notify(f"SAC runs on the reference back end ({reason})")
         super()._connect_methods()
+        if self._entropy_weights is not None:
+            weigh_entropy(self.actor, self._entropy_weights)
         critics = [part for part in self.parts if part.name != "actor"]
         shield_critic(self.critic, critics)
 
@@ -272,7 +308,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         self.ent_coef_optimizer.reset(self.log_ent_coef, ...)
 
     def _excluded_save_params(self) -> list[str]:
-        return [*super()._excluded_save_params(), "_learner"]
+        return [*super()._excluded_save_params(), "_learner", "_asked", "_entropy_weights"]
 
     def _optimizer_owners(self) -> Sequence[nn.Module]:
         return [self.actor, self.critic]

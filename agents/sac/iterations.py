@@ -13,7 +13,12 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import MaybeCallback, RolloutReturn, TrainFreq
+from stable_baselines3.common.type_aliases import (
+    MaybeCallback,
+    RolloutReturn,
+    TrainFreq,
+    TrainFrequencyUnit,
+)
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...wrappers.errors import SettingsError
@@ -43,6 +48,25 @@ class StepIterations(OffPolicyAlgorithm):
     @abstractmethod
     def _end_iteration(self) -> None:
         """Record what is to be in the row of an iteration that has just ended."""
+
+    def _ask_methods(self) -> None:
+        """Let methods act after a rollout, and set the replay ratio."""
+
+    def _count_by_ratio(self) -> None:
+        """Count by the replay ratio that comes to the same as stable-baselines3's own counting.
+
+        Raises:
+            SettingsError: there is none, as episodes differ in length.
+        """
+        assert isinstance(self.train_freq, TrainFreq)
+        if self.train_freq.unit != TrainFrequencyUnit.STEP:
+            raise SettingsError(
+                "methods that set the replay ratio need train_freq in steps, not in episodes"
+            )
+        per_rollout = self.train_freq.frequency * self.n_envs
+        asked = self.gradient_steps if self.gradient_steps >= 0 else per_rollout
+        self.replay_ratio = asked / per_rollout
+        self.ratio = ReplayRatio(self.replay_ratio)
 
     def _hold_iterations(
         self, iteration_steps: int, replay_ratio: float | None, gradient_steps: int
@@ -139,6 +163,7 @@ class StepIterations(OffPolicyAlgorithm):
         rollout = super().collect_rollouts(
             env, callback, train_freq, replay_buffer, action_noise, learning_starts, None
         )
+        self._ask_methods()
         if self.ratio is not None and self.num_timesteps > learning_starts:
             self.gradient_steps = self.ratio(rollout.episode_timesteps)
         return rollout

@@ -36,6 +36,8 @@ class SACLearner:
         methods: the agent's.
         parts: the agent's networks, the actor first.
         options: how the update differs from stable-baselines3's.
+        entropy_weights: of action dimensions, in place of those of the options; read at each
+            gradient step.
 
     Raises:
         NotPure: the networks can't be written as functions.
@@ -47,6 +49,7 @@ class SACLearner:
         methods: Sequence[Method],
         parts: Sequence[Part],
         options: SACOptions,
+        entropy_weights: Tensor | None = None,
     ) -> None:
         self.compiled = False
         """Whether to compile the update; may be changed between calls of `train`."""
@@ -85,8 +88,9 @@ class SACLearner:
         self._exposes = any(method.needs_gradients for method in methods)
         self._changing = [method for method in methods if overrides(method, "change_gradients")]
         self._acting = acting
-        weights = options.entropy_weights
-        self._weights = None if weights is None else torch.tensor(weights, dtype=self._dtype)
+        self._weights = entropy_weights
+        if entropy_weights is None and options.entropy_weights is not None:
+            self._weights = torch.tensor(options.entropy_weights, dtype=self._dtype)
         self._prepared: tuple[Update, int] | None = None
         self._plain: dict[str, Callable[..., Any]] = {}
         self._compiled: dict[str, Callable[..., Any]] = {}

@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import stable_baselines3
@@ -47,6 +48,22 @@ class Case:
     wrong: Mapping[str, Any] = field(default_factory=dict)
     observes: bool = False
     """Whether it changes nothing of the agent by itself."""
+    world: str = "Pendulum-v1"
+    """Where it acts, if actions are numbers."""
+
+
+class TwoTorques(gymnasium.ActionWrapper[Any, Any, Any]):
+    """Pendulum with a second action dimension, which does nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(gymnasium.make("Pendulum-v1").unwrapped)
+        self.action_space = gymnasium.spaces.Box(-2, 2, (2,))
+
+    def action(self, action: Any) -> Any:
+        return action[:1]
+
+
+gymnasium.register("TwoTorques-v0", entry_point=TwoTorques, max_episode_steps=200)
 
 
 def penalty(**wrong: Any) -> Case:
@@ -55,6 +72,22 @@ def penalty(**wrong: Any) -> Case:
 
 
 CASES = {
+    "adaptive-replay-ratio": Case(
+        on={"low": 0.25, "high": 1.0, "check_every": 1, "gap": 1.0},
+        off={"low": 0.25, "high": 0.25},
+        wrong={"low": 0, "high": 0.1, "window": 51, "gap": -1, "least_active": 0.5, "rule": "up"},
+    ),
+    "causality-aware-entropy": Case(
+        on={"every_steps": 40, "samples": 40, "estimator": "least-squares"},
+        off={"influence": "off"},
+        wrong={"every_steps": 0, "samples": 1, "influence": "on", "estimator": "pc"},
+        world="TwoTorques-v0",
+    ),
+    "warm-start": Case(
+        on={"steps": 60, "ratio": None},
+        off={"steps": 0, "ratio": None},
+        wrong={"steps": -1, "ratio": -1, "buffer": "lose"},
+    ),
     "cautious": Case(on={}),
     "change-detection": Case(
         on={"every_steps": 8, "window": 3, "memory": 16},
@@ -145,6 +178,26 @@ def acts_after_steps(name: str) -> bool:
     return overrides(switched_on(name), "after_step")
 
 
+REPLAYING = {
+    name for name in CASES if overrides(switched_on(name), "before_updates", "entropy_weights")
+}
+"""What works only with an agent that learns from a replay buffer."""
+
+ON_PPO = [name for name in CASES if name not in REPLAYING]
+ALL_PAIRS = [
+    (name, kind, CASES[name].world if kind is SAC else env)
+    for name in CASES
+    for kind, env in PAIRS
+    if kind is SAC or name in ON_PPO
+]
+ALL_AGENTS = [
+    (name, kind, CASES[name].world)
+    for name in CASES
+    for kind in AGENTS
+    if kind is SAC or name in ON_PPO
+]
+
+
 def save_generators() -> tuple[Any, ...]:
     return torch.get_rng_state(), np.random.get_state(), random.getstate()
 
@@ -215,8 +268,9 @@ def test_without_methods_it_is_plain_sb3_in_corners(
     assert same(plain.policy, ours.policy)
 
 
-@pytest.mark.parametrize(("kind", "env"), PAIRS)
-@pytest.mark.parametrize("name", [name for name in CASES if CASES[name].off is not None])
+@pytest.mark.parametrize(
+    ("name", "kind", "env"), [each for each in ALL_PAIRS if CASES[each[0]].off is not None]
+)
 def test_switched_off_it_is_plain_sb3(
     name: str, kind: type, env: str, build: Callable[..., Any], same: Callable[..., bool]
 ) -> None:
@@ -226,8 +280,7 @@ def test_switched_off_it_is_plain_sb3(
     assert same(plain.policy, ours.policy)
 
 
-@pytest.mark.parametrize(("kind", "env"), PAIRS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind", "env"), ALL_PAIRS)
 def test_switched_on_it_acts_and_repeats_itself(
     name: str,
     kind: type,
@@ -248,15 +301,19 @@ def test_switched_on_it_acts_and_repeats_itself(
     assert one.methods[0] is not other.methods[0]
 
 
-@pytest.mark.parametrize("kind", AGENTS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind", "env"), ALL_AGENTS)
 def test_diagnostics_change_nothing(
-    name: str, kind: type, build: Callable[..., Any], backend: str, same: Callable[..., bool]
+    name: str,
+    kind: type,
+    env: str,
+    build: Callable[..., Any],
+    backend: str,
+    same: Callable[..., bool],
 ) -> None:
     one, other = (
-        build(kind, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics).learn(
-            4 * 64
-        )
+        build(
+            kind, env, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics
+        ).learn(4 * 64)
         for diagnostics in (Diagnostics(layers_every=1, probe_every=1, probe_steps=3), False)
     )
     assert same(one.policy, other.policy)
@@ -283,20 +340,20 @@ def test_wrong_settings(name: str) -> None:
             make_method(name, **{key: value})
 
 
+CALLS = {
+    # 3 rollouts, 2 epochs, 2 minibatches.
+    PPO: ["actor", "critic"] * 12,
+    # A step each 4 after the first 32.
+    SAC: ["critic_0", "critic_1", "actor"] * 40,
+}
+
+
 @pytest.mark.parametrize(
-    ("kind", "wanted"),
-    [
-        # 3 rollouts, 2 epochs, 2 minibatches.
-        (PPO, ["actor", "critic"] * 12),
-        # A step each 4 after the first 32.
-        (SAC, ["critic_0", "critic_1", "actor"] * 40),
-    ],
+    ("name", "kind"), [each[:2] for each in ALL_AGENTS if acts_after_steps(each[0])]
 )
-@pytest.mark.parametrize("name", [name for name in CASES if acts_after_steps(name)])
 def test_it_acts_after_each_gradient_step_and_never_else(
     name: str,
     kind: type,
-    wanted: list[str],
     build: Callable[..., Any],
     backend: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -311,19 +368,23 @@ def test_it_acts_after_each_gradient_step_and_never_else(
 
     monkeypatch.setattr(agent.methods[0], "after_step", count)
     agent.learn(3 * 64)
-    assert calls == wanted
+    assert calls == CALLS[kind]
     evaluate_policy(agent, agent.get_env(), n_eval_episodes=1, warn=False)
     agent.predict(np.zeros(3, dtype=np.float32))
-    assert calls == wanted
+    assert calls == CALLS[kind]
 
 
-@pytest.mark.parametrize("kind", AGENTS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind", "env"), ALL_AGENTS)
 def test_save_and_load_bring_everything_back(
-    name: str, kind: Any, build: Callable[..., Any], backend: str, same: Callable[..., bool]
+    name: str,
+    kind: Any,
+    env: str,
+    build: Callable[..., Any],
+    backend: str,
+    same: Callable[..., bool],
 ) -> None:
     agent, file = (
-        build(kind, methods=[switched_on(name)], backend=backend).learn(4 * 64),
+        build(kind, env, methods=[switched_on(name)], backend=backend).learn(4 * 64),
         io.BytesIO(),
     )
     agent.save(file)
@@ -337,8 +398,7 @@ def test_save_and_load_bring_everything_back(
     plain.learn(64)
 
 
-@pytest.mark.parametrize(("kind", "env"), PAIRS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind", "env"), ALL_PAIRS)
 def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
     name: str,
     kind: Any,
@@ -366,8 +426,7 @@ def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
     assert second.num_timesteps == 5 * 64
 
 
-@pytest.mark.parametrize(("kind", "env"), PAIRS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind", "env"), ALL_PAIRS)
 def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     name: str,
     kind: type,
@@ -390,7 +449,13 @@ def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     assert same_states(whole, second)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", sorted(REPLAYING))
+def test_ppo_refuses_what_needs_a_replay_buffer(name: str, build: Callable[..., Any]) -> None:
+    with pytest.raises(SettingsError, match=f"{name}' needs an agent that learns from a replay"):
+        build(PPO, methods=[switched_on(name)])
+
+
+@pytest.mark.parametrize("name", ON_PPO)
 def test_ppo_learns_the_same_in_all_back_ends(
     name: str, twins: Callable[..., Any], train_both: Callable[..., None]
 ) -> None:
@@ -402,15 +467,14 @@ def test_ppo_learns_the_same_in_all_back_ends(
 def test_sac_learns_the_same_in_all_back_ends(name: str, build: Callable[..., Any]) -> None:
     # 24 gradient steps; later the actions, and so what is replayed, go apart as well.
     agents = [
-        build(SAC, methods=[switched_on(name)], backend=backend).learn(2 * 64)
+        build(SAC, CASES[name].world, methods=[switched_on(name)], backend=backend).learn(2 * 64)
         for backend in ("reference", "eager")
     ]
     wanted, got = (parameters_to_vector(agent.policy.parameters()).detach() for agent in agents)
     assert (wanted - got).norm() <= 1e-5 * wanted.norm()
 
 
-@pytest.mark.parametrize("kind", AGENTS)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "kind"), [each[:2] for each in ALL_AGENTS])
 def test_global_generators_stay_as_they_are(
     name: str, kind: type, build: Callable[..., Any]
 ) -> None:
@@ -449,7 +513,7 @@ def test_two_methods_together(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("names", list(itertools.combinations(sorted(CASES), 2)), ids="+".join)
+@pytest.mark.parametrize("names", list(itertools.combinations(sorted(ON_PPO), 2)), ids="+".join)
 def test_any_two_methods_go_together_or_say_why_not(
     names: tuple[str, str], twins: Callable[..., Any], train_both: Callable[..., None]
 ) -> None:

@@ -45,6 +45,11 @@ DETECTION = (
     "change-detection:every_steps=4,window=3,threshold=0.2,memory=8",
     "resets:every_steps=none,at_change=true",
 )
+REPLAYING = (
+    "adaptive-replay-ratio:low=0.25,high=1,check_every=1,gap=1",
+    "causality-aware-entropy:every_steps=40,samples=30,estimator=least-squares",
+    "warm-start:steps=20,ratio=none",
+)
 # A change lands at 50, 100, ...: before and after checkpoints at 64, 128, ...
 STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
 PPO = TrainPPO(
@@ -80,6 +85,7 @@ AGENTS: dict[str, Any] = {
     "ppo+detection": replace(PPO, methods=DETECTION),
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
+    "sac+replaying": replace(SAC, methods=REPLAYING),
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
     "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
     "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),
@@ -161,6 +167,7 @@ def crash(settings: Any, point: str, after: int) -> None:
         ("ppo+method", "native"),
         pytest.param("sac+method", "native", marks=pytest.mark.slow),
         pytest.param("ppo+detection", "native", marks=pytest.mark.slow),
+        pytest.param("sac+replaying", "native", marks=pytest.mark.slow),
         ("ppo", "gymnasium"),
         pytest.param("sac", "gymnasium", marks=pytest.mark.slow),
         ("ppo+method", "envpool"),
@@ -190,7 +197,11 @@ def test_interrupted_runs_end_as_others(
 
 @pytest.mark.parametrize(
     ("agent", "backend"),
-    [("ppo+method", "envpool"), pytest.param("sac+method", "native", marks=pytest.mark.slow)],
+    [
+        ("ppo+method", "envpool"),
+        pytest.param("sac+method", "native", marks=pytest.mark.slow),
+        ("sac+replaying", "native"),
+    ],
 )
 def test_a_longer_run_goes_on_from_the_end(
     agent: str, backend: str, tmp_path: Path, whole: Any

@@ -1,0 +1,53 @@
+"""An agent that begins with what another one has learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.save_util import load_from_zip_file
+
+from ...wrappers.errors import SettingsError
+
+MODEL = "model.zip"
+"""The agent in a run folder."""
+
+
+def begin_from(agent: OffPolicyAlgorithm, path: str | Path) -> None:
+    """Let an agent begin with another's networks, optimizers' memory and temperature.
+
+    Its replay buffer, counters and random numbers stay its own. Nothing that the file holds is
+    run: only numbers are read from it.
+
+    Args:
+        agent: freshly built.
+        path: an agent's zip, everlearn's or stable-baselines3's own, or the folder of a finished
+            run.
+
+    Raises:
+        SettingsError: there is no such agent, or its networks are others.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / MODEL
+        if not file.exists():
+            raise SettingsError(f"there is no {MODEL} in {path}: has the run finished?")
+    if not file.exists():
+        raise SettingsError(f"there is no agent {file}")
+    try:
+        _, parameters, variables = load_from_zip_file(file, device="cpu", load_data=False)
+        agent.set_parameters(parameters, exact_match=True)
+        _take_temperature(agent, variables or {})
+    # Whatever a stranger's file brings about is the file's fault.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(f"cannot begin from the agent {file}: {reason}") from error
+
+
+def _take_temperature(agent: Any, variables: dict[str, Any]) -> None:
+    own, given = getattr(agent, "log_ent_coef", None), variables.get("log_ent_coef")
+    if own is not None and given is not None:
+        with torch.no_grad():
+            own.copy_(given)

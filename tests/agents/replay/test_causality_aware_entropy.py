@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.env_util import make_vec_env
+
+from everlearn.agents import SAC
+from everlearn.agents.replay import CausalityAwareEntropy
+from everlearn.agents.sac.entropy import WeighedGaussian
+from everlearn.wrappers.errors import SettingsError
+
+
+class LiveAndDummies(gymnasium.ActionWrapper[Any, Any, Any]):
+    """Pendulum, with the torque in one of four action dimensions; the rest does nothing."""
+
+    def __init__(self, live: int = 1) -> None:
+        super().__init__(gymnasium.make("Pendulum-v1"))
+        self.action_space = spaces.Box(-2, 2, (4,))
+        self.live = live
+
+    def action(self, action: Any) -> Any:
+        return action[self.live : self.live + 1]
+
+
+def agent_of(**own: Any) -> Any:
+    settings: dict[str, Any] = {
+        "learning_starts": 50,
+        "batch_size": 16,
+        "buffer_size": 500,
+        "policy_kwargs": {"net_arch": [8]},
+        "backend": "eager",
+        "device": "cpu",
+        "seed": 0,
+    }
+    env = own.pop("env", None) or make_vec_env(LiveAndDummies, 1, seed=0)
+    return SAC("MlpPolicy", env, **{**settings, **own})
+
+
+def entropy(**own: Any) -> CausalityAwareEntropy:
+    return CausalityAwareEntropy(estimator="least-squares", **own)
+
+
+@pytest.mark.parametrize("backend", ["reference", "eager"])
+def test_estimates_that_change_nothing_leave_training_bit_identical(
+    backend: str, same: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = agent_of(backend=backend).learn(150)
+    silent = agent_of(backend=backend, methods=[entropy(influence="off")]).learn(150)
+    looked: list[Any] = []
+
+    def look(transitions: Any, estimator: str) -> Any:
+        looked.append(transitions)
+        return np.zeros(4)
+
+    path = "everlearn.agents.replay.causality_aware_entropy.reward_effects"
+    monkeypatch.setattr(path, look)
+    ones = agent_of(backend=backend, methods=[entropy(every_steps=20, samples=40)]).learn(150)
+    assert len(looked) == 6
+    # Methods bring another Adam; off, it is plain SAC within rounding, and weights of 1 are off.
+    assert same(silent.policy, ones.policy)
+    for one, other in zip(plain.policy.parameters(), ones.policy.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_weights_are_of_the_newest_transitions_and_reach_the_update() -> None:
+    agent = agent_of(methods=[entropy(every_steps=100, samples=60)])
+    agent.learn(99)
+    weights = agent.methods[0].get_buffer("weights")
+    assert weights.tolist() == [1, 1, 1, 1]
+    assert agent._learner._weights is weights
+    agent.learn(41, reset_num_timesteps=False)
+    assert weights.sum().item() == pytest.approx(4)
+    assert weights.std() > 0
+    assert agent._present_options().entropy_weights == tuple(weights.tolist())
+    logged = agent.methods[0].after_iteration()
+    assert logged["replay/entropy_weight/2"] == weights[2].item()
+
+
+def test_it_waits_until_there_are_enough_transitions() -> None:
+    agent = agent_of(methods=[entropy(every_steps=10, samples=100)]).learn(95)
+    assert agent.methods[0].get_buffer("weights").std() == 0
+    # A full buffer is as much as there will ever be.
+    agent = agent_of(methods=[entropy(every_steps=10, samples=100)], buffer_size=60).learn(75)
+    assert agent.methods[0].get_buffer("weights").std() > 0
+
+
+@pytest.mark.parametrize("backend", ["reference", "eager"])
+def test_weights_brought_by_a_method_are_those_given_to_sac(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (2.5, 0.5, 0.5, 0.5)
+    path = "everlearn.agents.replay.causality_aware_entropy"
+    monkeypatch.setattr(f"{path}.weights_of", lambda effects, influence: np.array(given))
+    # An estimate at the step with which learning begins.
+    method = entropy(every_steps=51, samples=40)
+    brought = agent_of(backend=backend, methods=[method]).learn(80)
+    wanted = agent_of(entropy_weights=given).learn(80)
+    for one, other in zip(wanted.policy.parameters(), brought.policy.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_weighed_gaussian_weighs_each_dimension() -> None:
+    means, log_stds = torch.randn(5, 3), torch.randn(5, 3)
+    each = []
+    for index in range(3):
+        single = WeighedGaussian(torch.eye(3)[index])
+        single.proba_distribution(means, log_stds)
+        each.append(single.log_prob(torch.full((5, 3), 0.3)))
+    whole = WeighedGaussian(torch.tensor([3.0, 0.0, 0.5])).proba_distribution(means, log_stds)
+    wanted = 3 * each[0] + 0.5 * each[2]
+    torch.testing.assert_close(whole.log_prob(torch.full((5, 3), 0.3)), wanted)
+
+
+def test_only_one_can_weigh_dimensions() -> None:
+    with pytest.raises(SettingsError, match="only one can weigh action dimensions"):
+        agent_of(methods=[entropy()], entropy_weights=(1, 1, 1, 1))
+
+
+class Sled(gymnasium.Env[Any, Any]):
+    """A sled that is paid for its speed, which one of three action dimensions changes."""
+
+    observation_space = spaces.Box(-10, 10, (1,))
+    action_space = spaces.Box(-1, 1, (3,))
+
+    def reset(self, **own: Any) -> Any:
+        super().reset(**own)
+        self.speed = np.zeros(1, np.float32)
+        return self.speed, {}
+
+    def step(self, action: Any) -> Any:
+        noise = self.np_random.uniform(-0.5, 0.5)
+        self.speed = (0.9 * self.speed + 0.5 * action[1] + noise).astype(np.float32)
+        return self.speed, float(self.speed[0]), False, False, {}
+
+
+@pytest.mark.parametrize("influence", ["signed", "absolute"])
+def test_the_dimension_that_moves_the_reward_gets_the_largest_weight(influence: Any) -> None:
+    for seed in range(3):
+        method = entropy(every_steps=400, samples=400, influence=influence)
+        agent = agent_of(methods=[method], seed=seed, env=make_vec_env(Sled, 1, seed=seed))
+        weights = agent.learn(400).methods[0].get_buffer("weights")
+        # softmax(0, 0.5, 0) times 3, with the error of 400 rows.
+        assert weights[1].item() == pytest.approx(1.36, abs=0.12)
+        assert weights[[0, 2]].max() < 1

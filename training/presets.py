@@ -1,0 +1,170 @@
+"""Settings of SAC that papers publish, as data: where a run may begin from.
+
+Nothing heavy is imported here, so that a script can answer `--help` at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..wrappers.errors import SettingsError, unknown
+from .sac import TrainSAC
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One paper's settings, as far as they differ from the defaults."""
+
+    summary: str
+    """What it is, in a line."""
+
+    source: str
+    """Where the numbers are from."""
+
+    departures: str
+    """What of the paper it leaves out, or does otherwise."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Fields of `TrainSAC`."""
+
+
+PRESETS = {
+    "sr-sac": Preset(
+        summary="replay ratio 32, with all reset every 2,560,000 updates",
+        source="D'Oro et al., ICLR 2023; proceduralia/high_replay_ratio_continuous_control",
+        departures="none that is known to us",
+        settings={
+            "replay_ratio": 32.0,
+            "target_entropy_scale": -0.5,
+            "methods": ("resets:every_updates=2560000,every_steps=none",),
+        },
+    ),
+    "bro": Preset(
+        summary="replay ratio 10 with wide layer-normed networks, and all reset now and then",
+        source="Nauman et al., NeurIPS 2024; naumix/BiggerRegularizedOptimistic",
+        departures=(
+            "no residual connections, quantiles, optimistic second actor or weight decay; the "
+            "actor is as wide as the critics; the target takes one of the two critics at random "
+            "where theirs takes the mean; resets every 250,000 steps, without those at 15,001 and "
+            "50,001"
+        ),
+        settings={
+            "replay_ratio": 10.0,
+            "batch_size": 128,
+            "learning_starts": 2_500,
+            "hidden_sizes": (512, 512, 512),
+            "layer_norm": "critic",
+            "target_critics": 1,
+            "actor_value": "mean",
+            "target_entropy_scale": -0.5,
+            "methods": ("resets:every_steps=250000",),
+        },
+    ),
+    "ace": Preset(
+        summary="entropy weighed by causal effects, and perturbations by dormant gradients",
+        source="Ji et al., ICML 2024; jity16/ACE-Off-Policy-Actor-Critic-...",
+        departures=(
+            "all hidden units are ReLU, where their first layer is ELU; weights begin by torch's "
+            "law, where theirs begin by Xavier's"
+        ),
+        settings={
+            "batch_size": 512,
+            "hidden_sizes": (1024, 1024, 1024),
+            "actor_delay": 2,
+            "target_update_interval": 2,
+            "methods": (
+                "causality-aware-entropy",
+                "dormant-gradient-perturbation:law=orthogonal",
+            ),
+        },
+    ),
+    "wsrl": Preset(
+        summary="a frozen policy fills the empty buffer, then 4 updates a step; see --start-from",
+        source="Zhou et al., ICLR 2025; zhouzypaul/wsrl, locomotion",
+        departures=(
+            "one learning rate of 3e-4, where their actor and temperature have 1e-4; the actor "
+            "learns from the last of four batches of 256, where theirs learns from all of them"
+        ),
+        settings={
+            "replay_ratio": 4.0,
+            "learning_starts": 0,
+            "n_critics": 10,
+            "target_critics": 2,
+            "layer_norm": "both",
+            "actor_delay": 4,
+            "entropy_backup": False,
+            "methods": ("warm-start",),
+        },
+    ),
+}
+"""The presets by name; a new one is one more entry."""
+
+
+def preset_settings(name: str) -> TrainSAC:
+    """Return the settings of a preset, the rest as by default.
+
+    Args:
+        name: one of `PRESETS`.
+
+    Raises:
+        SettingsError: there is no such preset.
+
+    Example:
+        >>> preset_settings("sr-sac").replay_ratio
+        32.0
+        >>> preset_settings("srsac")
+        Traceback (most recent call last):
+        ...
+        everlearn.wrappers.errors.SettingsError: unknown preset 'srsac': did you mean 'sr-sac'?
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return TrainSAC(**PRESETS[name].settings)
+
+
+def take_preset(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Take `--preset NAME` out of a command line.
+
+    Args:
+        arguments: the command line without the script's name.
+
+    Returns:
+        The name, or None where none is given, and the other arguments.
+
+    Raises:
+        SettingsError: there is no name after it, or it is given twice.
+
+    Example:
+        >>> take_preset(["--seed", "1", "--preset", "bro"])
+        ('bro', ['--seed', '1'])
+    """
+    names: list[str] = []
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag != "--preset":
+            rest.append(word)
+            continue
+        name = value if equals else next(words, "")
+        if not name or name.startswith("-"):
+            raise SettingsError(f"--preset needs a name: {', '.join(PRESETS)}")
+        names.append(name)
+    if len(names) > 1:
+        raise SettingsError(f"only one --preset can be given, not {' and '.join(names)}")
+    return (names[0] if names else None), rest
+
+
+def describe_presets() -> str:
+    """Return what `--help` says of presets."""
+    width = max(map(len, PRESETS))
+    lines = [f"  {name:<{width}}  {one.summary} ({one.source})" for name, one in PRESETS.items()]
+    return "\n".join(
+        [
+            "--preset NAME begins from a paper's settings in place of the defaults; what else is",
+            "given on the command line overrides them. docs/replay.md tells departures.",
+            *lines,
+        ]
+    )
