@@ -161,7 +161,7 @@ class AdaptiveReplayRatio(Method):
     def set_extra_state(self, state: Tensor) -> None:
         """Bring back all that was counted."""
         for field, value in zip(fields(self.watch), state.tolist(), strict=True):
-            kind = type(field.default)
+            kind = type(getattr(self.watch, field.name))
             setattr(self.watch, field.name, kind(value))
 
     def _open_if_due(self) -> None:

@@ -67,7 +67,7 @@ def weigh_entropy(actor: Actor, weights: Tensor) -> None:
     """
     if actor.use_sde:
         raise SettingsError("the entropy of state-dependent exploration can't be weighed")
-    actor.action_dist = WeighedGaussian(weights)
+    actor.action_dist = WeighedGaussian(weights)  # type: ignore[assignment]
 
 
 def gather_entropy_weights(methods: Sequence[Method], options: SACOptions) -> Tensor | None:

@@ -42,6 +42,9 @@ class StepIterations(OffPolicyAlgorithm):
     iteration: int
     """Iterations ended since steps were last counted from 0."""
 
+    replay_ratio: float | None
+    """Gradient steps for each transition, as asked for, before methods set it."""
+
     ratio: ReplayRatio | None
     """Tells how many gradient steps are due; None for stable-baselines3's own counting."""
 

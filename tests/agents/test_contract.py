@@ -55,8 +55,8 @@ class Case:
 class TwoTorques(gymnasium.ActionWrapper[Any, Any, Any]):
     """Pendulum with a second action dimension, which does nothing."""
 
-    def __init__(self) -> None:
-        super().__init__(gymnasium.make("Pendulum-v1").unwrapped)
+    def __init__(self, **own: Any) -> None:
+        super().__init__(gymnasium.make("Pendulum-v1", **own).unwrapped)
         self.action_space = gymnasium.spaces.Box(-2, 2, (2,))
 
     def action(self, action: Any) -> Any:
@@ -340,7 +340,7 @@ def test_wrong_settings(name: str) -> None:
             make_method(name, **{key: value})
 
 
-CALLS = {
+CALLS: dict[type, list[str]] = {
     # 3 rollouts, 2 epochs, 2 minibatches.
     PPO: ["actor", "critic"] * 12,
     # A step each 4 after the first 32.

@@ -102,13 +102,13 @@ def test_a_run_begins_from_an_earlier_one(tmp_path: Path) -> None:
     common = [*SMALL.split(), "--learning-starts", "20", "--runs-folder", str(tmp_path)]
     assert main([*common, "--replay-ratio", "0.2"]) == 0
     (donor,) = tmp_path.glob("SlipperyAnt-v0/sac/*/seed_0")
-    methods = ["--methods", "warm-start:steps=150,ratio=none", "--start-from", str(donor)]
+    methods = ["--methods", "warm-start:steps=500,ratio=none", "--start-from", str(donor)]
     assert main([*common, *methods, "--replay-ratio", "0.2", "--seed", "1"]) == 0
     (folder,) = tmp_path.glob("SlipperyAnt-v0/sac+warm-start/*/seed_1")
     rows = read_run(folder).iterations
-    # The change told at step 100 begins a second warm start, which is longer than the rest.
     assert rows["replay/ratio"].tolist() == [0, 0, 0, 0]
-    assert rows["replay/warm_starts"].tolist() == [1, 1, 2, 2]
+    # The stream does not tell its learner of changes.
+    assert rows["replay/warm_starts"].tolist() == [1, 1, 1, 1]
     ours, theirs = (SAC.load(each / "model.zip", device="cpu") for each in (folder, donor))
     pairs = zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)

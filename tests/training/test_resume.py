@@ -85,7 +85,8 @@ AGENTS: dict[str, Any] = {
     "ppo+detection": replace(PPO, methods=DETECTION),
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
-    "sac+replaying": replace(SAC, methods=REPLAYING),
+    # Its changes are told, about every 60 steps.
+    "sac+replaying": replace(SAC, stream="everlearn/HalfCheetahVelocity-v0", methods=REPLAYING),
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
     "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
     "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),

@@ -40,7 +40,7 @@ def test_least_squares_finds_the_coefficients_and_equals_scipys() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_direct_lingam_equals_least_squares_where_the_reward_comes_last() -> None:
     world = linear_world()
-    state = np.random.get_state()[1].copy()  # type: ignore[index, union-attr]
+    state: Any = np.random.get_state()[1].copy()  # type: ignore[index]
     effects = reward_effects(world, "direct-lingam")
     np.testing.assert_allclose(effects, reward_effects(world, "least-squares"), atol=0.02)
     assert (np.random.get_state()[1] == state).all()  # type: ignore[index]
