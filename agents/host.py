@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import pathlib
 import secrets
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,6 +32,11 @@ from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
 from .policies import change_network, changed_policy, original_policy
 from .registry import describe_methods, rebuild_method
+from .retention.retention_method import parameters_of
+from .retention.sequence import START, TaskSequence, renew_optimizer
+from .retention.task import Examples
+
+_NOT_SAVED = ("methods", "parts", "tasks", "_penalties", "_watched", "_reset_infos")
 
 SelfMethodHost = TypeVar("SelfMethodHost", bound="MethodHost")
 
@@ -58,6 +64,12 @@ class MethodHost(BaseAlgorithm):
     earlier_steps: int
     """Environment steps in calls of `learn` before the last that counted from 0 again."""
 
+    task_state: dict[str, Any]
+    """Where the agent is in its sequence of tasks; saved with the agent."""
+
+    tasks: TaskSequence
+    """Tells retention methods of tasks."""
+
     normalization: dict[str, Any]
     """What worlds that scale observations had learned when the agent was saved or left them."""
 
@@ -81,6 +93,7 @@ class MethodHost(BaseAlgorithm):
         self.method_state = {}
         self.earlier_steps = 0
         self.normalization = {}
+        self.task_state = copy.deepcopy(START)
         self.methods = ()
         self.parts = ()
         self._penalties = []
@@ -113,7 +126,10 @@ class MethodHost(BaseAlgorithm):
                 raise
             self.parts = ()
         self._lend_fresh_weights()
+        for part in self.parts:
+            part.parameters_of = partial(parameters_of, self.methods, part)
         self._attach_methods()
+        self.tasks = TaskSequence(self)
         self._connect_methods()
 
     def _attach_methods(self) -> None:
@@ -225,6 +241,10 @@ class MethodHost(BaseAlgorithm):
             method.env_steps = self.num_timesteps
             for tag, value in method.after_iteration().items():
                 self.logger.record(tag, value)
+        for tag, value in self.tasks.log().items():
+            self.logger.record(tag, value)
+        # Agents that learn from rollouts have learned from the task's last only now.
+        self.tasks.go_on()
 
     def _update_learning_rate(self, optimizers: list[Optimizer] | Optimizer) -> None:
         """Set the learning rate that the schedule and the methods ask for, and log it."""
@@ -244,6 +264,7 @@ class MethodHost(BaseAlgorithm):
         self.earlier_steps += known - self.num_timesteps
         assert self.env is not None
         self._reset_infos = list(self.env.unwrapped.reset_infos)
+        self.tasks.begin(self._reset_infos[0])
         return prepared
 
     def _update_info_buffer(
@@ -264,6 +285,7 @@ class MethodHost(BaseAlgorithm):
                 self._before_change()
                 for method in self.methods:
                     method.on_change(info)
+                self.tasks.hear(info)
                 return
 
     def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> Any:
@@ -289,9 +311,31 @@ class MethodHost(BaseAlgorithm):
     def _before_change(self) -> None:
         """Finish what needs the networks as they are: methods are about to be told of a change."""
 
+    @abstractmethod
+    def _draw_examples(self, count: int, generator: torch.Generator | None) -> Examples:
+        """Draw what the policy's network read, and what was done, of the agent's experience.
+
+        Args:
+            count: how many, with replacement.
+            generator: decides which.
+        """
+
+    def _task_training(self) -> Callable[[int], None] | None:
+        """Return what makes gradient steps on the experience, or None where there is none."""
+        return None
+
+    def _begin_anew(self, keeps: frozenset[str]) -> None:
+        """Begin a task: by default optimizers forget all.
+
+        Args:
+            keeps: what retention methods want to go on.
+        """
+        if "optimizer" not in keeps:
+            for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
+                renew_optimizer(optimizer)
+
     def _excluded_save_params(self) -> list[str]:
-        own = ["methods", "parts", "_penalties", "_watched", "_reset_infos"]
-        return [*super()._excluded_save_params(), *own]
+        return [*super()._excluded_save_params(), *_NOT_SAVED]
 
     def save(
         self,
@@ -389,6 +433,7 @@ class MethodHost(BaseAlgorithm):
         """
         if methods is not None:
             kwargs |= {"method_specs": describe_methods(methods), "method_state": {}}
+            kwargs["task_state"] = copy.deepcopy(START)
         agent = super().load(
             path, env, device, custom_objects, print_system_info, force_reset, **kwargs
         )

@@ -108,6 +108,13 @@ class Part:
     """The gradient of the loss that the network learns by, without penalties, at examples of a task
     (`everlearn.agents.retention.task`), in the order of `parameters`; None where nobody offers."""
 
+    parameters_of: Callable[[int], Sequence[Tensor]] | None = None
+    """The parameters with which the network now acts in a task, by its number, as all retention
+    methods together have it; they can be differentiated."""
+
+    by_task: tuple[int, ...] = ()
+    """Places among `parameters` of those that each task has of its own (`multi-head`)."""
+
     renew_temperature: Callable[[], None] | None = None
     """Sets an actor's entropy temperature, and its optimizer, back to the beginning."""
 

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple, final
 
@@ -127,6 +128,7 @@ class SupervisedLearner:
         self.retaining = [each for each in self.methods if isinstance(each, RetentionMethod)]
         """The methods that are told of tasks."""
         self.part.differentiate = self._differentiate
+        self.part.parameters_of = partial(parameters_of, self.retaining, self.part)
         if self.methods:
             self.part.fresh = _draws_of(network)
         for index, method in enumerate(self.methods):
@@ -188,7 +190,7 @@ class SupervisedLearner:
             number: which task, from 0.
             description: what is to be done, in words.
         """
-        task = Task(number, description, parameters_of=self._parameters_of)
+        task = Task(number, description)
         self.part.optimizer.state.clear()
         if self._fast is not None:
             self._fast.flat.adopt()
@@ -227,9 +229,6 @@ class SupervisedLearner:
             number: the task's.
         """
         return acting_for(self.retaining, [self.part], number)
-
-    def _parameters_of(self, part: Part, number: int) -> Sequence[Tensor]:
-        return parameters_of(self.retaining, part, number)
 
     def _differentiate(self, examples: Examples) -> list[Tensor]:
         with torch.enable_grad():

@@ -194,8 +194,20 @@ class Evaluation(BaseCallback):
             outcomes = list(worlds.play(trials, self._act))
         return [outcomes[i : i + episodes] for i in range(0, len(outcomes), episodes)]
 
-    def _act(self, observations: Any) -> np.ndarray:
-        return self.model.predict(observations, deterministic=True)[0]
+    def _act(self, observations: Any, trials: Sequence[Trial]) -> np.ndarray:
+        """Act in each task as the agent would there, if it keeps old tasks."""
+        tasks: Any = getattr(self.model, "tasks", None)
+        contexts = [trial.context for trial in trials]
+        distinct = [c for i, c in enumerate(contexts) if c not in contexts[:i]]
+        if tasks is None or not tasks.kept:
+            return self.model.predict(observations, deterministic=True)[0]
+        actions: dict[int, np.ndarray] = {}
+        for context in distinct:
+            rows = [row for row, other in enumerate(contexts) if other == context]
+            with tasks.acting_in(context):
+                found = self.model.predict(observations[rows], deterministic=True)[0]
+            actions |= dict(zip(rows, found, strict=True))
+        return np.stack([actions[row] for row in range(len(contexts))])
 
     def _rows_of(self, task: NamedContext, episodes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
         reference = self._reference(task)

@@ -96,12 +96,14 @@ class EvaluationWorlds:
         if learned is not None and self._worlds.normalization is not None:
             self._worlds.normalization.freeze(learned.get_statistics())
 
-    def play(self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]) -> Iterator[Outcome]:
+    def play(
+        self, trials: Sequence[Trial], act: Callable[[Any, Sequence[Trial]], np.ndarray]
+    ) -> Iterator[Outcome]:
         """Live one episode for each trial.
 
         Args:
             trials: those with equal contexts side by side.
-            act: from the observations of all copies to their actions.
+            act: from the observations of all copies, and their trials, to their actions.
 
         Yields:
             What each came to, in their order.
@@ -130,15 +132,16 @@ class EvaluationWorlds:
         return self._worlds.engine
 
     def _play_together(
-        self, trials: Sequence[Trial], act: Callable[[Any], np.ndarray]
+        self, trials: Sequence[Trial], act: Callable[[Any, Sequence[Trial]], np.ndarray]
     ) -> list[Outcome]:
         worlds, n_trials = self._worlds, len(trials)
-        observations = self._begin(trials)
+        filled = [*trials, *[trials[0]] * (worlds.num_envs - n_trials)]
+        observations = self._begin(filled)
         rewards = np.zeros(worlds.num_envs)
         success: list[bool | None] = [None] * n_trials
         outcomes: dict[int, Outcome] = {}
         for step in range(1, self._most_steps + 1):
-            observations, got, dones, infos = worlds.step(act(observations))
+            observations, got, dones, infos = worlds.step(act(observations, filled))
             rewards += got
             for copy in range(n_trials):
                 if copy in outcomes:
@@ -159,13 +162,11 @@ class EvaluationWorlds:
 
     def _begin(self, trials: Sequence[Trial]) -> Any:
         """Begin all episodes; copies without a trial of their own repeat the first."""
-        n_copies = self._worlds.num_envs
-        filled = [*trials, *[trials[0]] * (n_copies - len(trials))]
         context = {
-            name: np.array([trial.context[name] for trial in filled]) for name in trials[0].context
+            name: np.array([trial.context[name] for trial in trials]) for name in trials[0].context
         }
         self._engine.hold(context, trials[0].seed)
-        self._worlds.prepare_anew([trial.seed for trial in filled])
+        self._worlds.prepare_anew([trial.seed for trial in trials])
         return self._worlds.reset()
 
 

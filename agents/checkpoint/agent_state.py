@@ -33,6 +33,8 @@ _VALUES = (
     "_first_update",
     "_sums",
     "_before",
+    "task_state",
+    "_explores_until",
     "_last_obs",
     "_last_episode_starts",
     "_last_original_obs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, final
 
+import numpy as np
 import stable_baselines3
 import torch
 from stable_baselines3.common.buffers import RolloutBuffer
@@ -12,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecEnv
-from torch import nn
+from torch import Tensor, nn
 
 from ...wrappers.errors import unknown
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
@@ -22,6 +23,7 @@ from ..host import MethodHost
 from ..layers import Part
 from ..method import Method
 from ..networks import NotPure
+from ..retention.task import Examples
 from ..update_log import forget_update, read_update, show_update
 from .diagnosis import make_subject
 from .learner import PPOLearner
@@ -222,6 +224,21 @@ class PPO(MethodHost, stable_baselines3.PPO):
             worthwhile = n_iterations * self.n_epochs * n_minibatches >= WORTHWHILE_STEPS
             self._learner.compiled = worthwhile and can_compile("PPO")
         return prepared
+
+    def _draw_examples(self, count: int, generator: torch.Generator | None) -> Examples:
+        buffer = self.rollout_buffer
+        observations, actions = (
+            # In the order in which minibatches take them, whether any were taken or not.
+            array if buffer.generator_ready else buffer.swap_and_flatten(array)
+            for array in (buffer.observations, buffer.actions)
+        )
+        rows = torch.randint(len(observations), (count,), generator=generator).numpy()
+        found = self.policy.extract_features(self._to_tensor(observations[rows]))
+        inputs = found if isinstance(found, Tensor) else found[0]
+        return Examples(inputs.detach(), self._to_tensor(actions[rows]))
+
+    def _to_tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
 
     def _before_change(self) -> None:
         if self._collector is not None:

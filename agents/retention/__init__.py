@@ -28,3 +28,25 @@ too, but nobody asks them about old tasks; published methods leave them alone.
 State is buffers, as for any method, but that a retention method may register them at any time:
 loading a saved state makes those that it has. What is no buffer is lost.
 """
+
+from .clonex import ClonEx
+from .fine_tuning import FineTuning
+from .l2_previous import L2Previous
+from .mas import MAS
+from .multi_head import MultiHead
+from .online_ewc import OnlineEWC
+from .packnet import PackNet
+from .perfect_memory import PerfectMemory
+from .retention_method import RetentionMethod
+
+__all__ = [
+    "MAS",
+    "ClonEx",
+    "FineTuning",
+    "L2Previous",
+    "MultiHead",
+    "OnlineEWC",
+    "PackNet",
+    "PerfectMemory",
+    "RetentionMethod",
+]

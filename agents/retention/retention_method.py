@@ -21,6 +21,14 @@ class RetentionMethod(Method):
     See `everlearn.agents.retention` for when what is called.
     """
 
+    def keeps(self) -> frozenset[str]:
+        """Return what an agent does not begin anew at a task, though it does by default.
+
+        Returns:
+            Any of "replay", "optimizer" and "temperature".
+        """
+        return frozenset()
+
     def start_task(self, task: Task, previous: Task | None) -> None:
         """Act before the first step of a task; gradients are off.
 

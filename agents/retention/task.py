@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
 import torch
 from torch import Tensor
-
-from ..layers import Part
 
 
 class Examples(NamedTuple):
@@ -28,10 +26,6 @@ def _no_examples(count: int, generator: torch.Generator | None) -> Examples:
 
 def _no_training(steps: int) -> None:
     raise RuntimeError("a task can be trained on only where it ends")
-
-
-def _own_parameters(part: Part, task: int) -> Sequence[Tensor]:
-    return part.parameters
 
 
 @final
@@ -59,5 +53,7 @@ class Task:
     train: Callable[[int], None] = _no_training
     """Makes gradient steps on the task's data, with all seams of all methods; for `end_task`."""
 
-    parameters_of: Callable[[Part, int], Sequence[Tensor]] = _own_parameters
-    """The parameters with which a network now acts in a task, as all methods together have it."""
+    @property
+    def can_train(self) -> bool:
+        """Whether there is data to train on; agents that learn from rollouts keep none."""
+        return self.train is not _no_training

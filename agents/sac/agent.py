@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, final
 
@@ -27,6 +27,8 @@ from ..layers import Part
 from ..method import Method, overrides
 from ..networks import NotPure
 from ..replay.replay import Replay
+from ..retention.sequence import renew_optimizer
+from ..retention.task import Examples
 from .diagnosis import make_subject
 from .entropy import gather_entropy_weights, weigh_entropy
 from .iterations import ITERATION_STEPS, StepIterations
@@ -199,6 +201,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             gradient_steps: how often.
             batch_size: transitions in each batch.
         """
+        if self.num_timesteps <= self._explores_until:
+            return
         if self._learner is None:
             super().train(gradient_steps, batch_size)
         else:
@@ -216,6 +220,38 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             scaled = np.clip(scaled + action_noise(), -1, 1)
         return self.policy.unscale_action(scaled), scaled
 
+    def _store_transition(self, *args: Any, **kwargs: Any) -> None:
+        super()._store_transition(*args, **kwargs)
+        # Only now, as the replay buffer has all of the task that ends.
+        self.tasks.go_on()
+
+    def _draw_examples(self, count: int, generator: torch.Generator | None) -> Examples:
+        assert self.replay_buffer is not None
+        # Buffers draw from numpy's global generator, which must not notice.
+        state = np.random.get_state()
+        np.random.seed(int(torch.randint(2**31, (), generator=generator)))
+        samples = self.replay_buffer.sample(count, env=self._vec_normalize_env)
+        np.random.set_state(state)
+        extractor = self.actor.features_extractor
+        inputs = self.actor.extract_features(samples.observations, extractor)
+        return Examples(inputs.detach(), samples.actions)
+
+    def _task_training(self) -> Callable[[int], None]:
+        def train(steps: int) -> None:
+            with torch.enable_grad():
+                self.train(steps, self.batch_size)
+            self.policy.set_training_mode(False)
+
+        return train
+
+    def _begin_anew(self, keeps: frozenset[str]) -> None:
+        super()._begin_anew(keeps)
+        if "replay" not in keeps:
+            self._forget_experience()
+        if "temperature" not in keeps and self.ent_coef_optimizer is not None:
+            self._renew_temperature()
+            renew_optimizer(self.ent_coef_optimizer)
+
     def _begin_iteration(self, step: int, update: int) -> None:
         super()._begin_iteration(step, update)
         self._before: list[Tensor] = copy_parameters(self.parts) if self.diagnostics else []
@@ -223,8 +259,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
     def _end_iteration(self) -> None:
         self._finish_iteration()
         assert self.replay_buffer is not None
-        begun = self.num_timesteps > self.learning_starts and self.replay_buffer.size() > 0
-        if self.diagnostics and self.parts and begun:
+        begun = self.num_timesteps > max(self.learning_starts, self._explores_until)
+        if self.diagnostics and self.parts and begun and self.replay_buffer.size() > 0:
             subject = make_subject(self, self.parts, self._before, self._present_options())
             for tag, value in diagnose(subject, self.diagnostics, self.iteration).items():
                 self.logger.record(tag, value)

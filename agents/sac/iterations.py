@@ -82,6 +82,7 @@ class StepIterations(OffPolicyAlgorithm):
         self.replay_ratio = replay_ratio
         self.ratio = None
         self.ratio_state: dict[str, float] = {}
+        self._explores_until = -1
         self.iteration = 0
         self._log_interval: int | None = None
         self._begin_iteration(0, 0)
@@ -124,6 +125,7 @@ class StepIterations(OffPolicyAlgorithm):
         if reset_num_timesteps:
             self.iteration = 0
             self._begin_iteration(0, self._n_updates)
+            self._explores_until = -1
         self._log_interval = log_interval
         if hasattr(self, "_logger"):
             forget_update(self.logger)
@@ -163,6 +165,7 @@ class StepIterations(OffPolicyAlgorithm):
         """
         # Here, so that an iteration has the updates that follow its last step.
         self._finish_iteration_if_due()
+        learning_starts = max(learning_starts, self._explores_until)
         rollout = super().collect_rollouts(
             env, callback, train_freq, replay_buffer, action_noise, learning_starts, None
         )
@@ -170,6 +173,16 @@ class StepIterations(OffPolicyAlgorithm):
         if self.ratio is not None and self.num_timesteps > learning_starts:
             self.gradient_steps = self.ratio(rollout.episode_timesteps)
         return rollout
+
+    def _forget_experience(self) -> None:
+        """Empty the replay buffer, and fill it by random actions as in the beginning."""
+        buffer = self.replay_buffer
+        assert buffer is not None
+        if isinstance(buffer, LeanReplayBuffer):
+            buffer.forget()
+        else:
+            buffer.reset()
+        self._explores_until = self.num_timesteps + self.learning_starts
 
     def dump_logs(self) -> None:
         """Write a row of the log."""

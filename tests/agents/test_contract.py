@@ -31,11 +31,17 @@ from everlearn.agents.registry import (
     parse_method,
     rebuild_method,
 )
+from everlearn.agents.retention import RetentionMethod
+from everlearn.envs import Stream, make_vec_env
+from everlearn.wrappers.change import Change
 from everlearn.wrappers.errors import SettingsError
+from everlearn.wrappers.schedules import Periodic
+from everlearn.wrappers.values import Values
 
 ENVS = ["Pendulum-v1", "CartPole-v1"]
 AGENTS = [PPO, SAC]
 PAIRS = [(PPO, "Pendulum-v1"), (PPO, "CartPole-v1"), (SAC, "Pendulum-v1")]
+KNOBS = {"Pendulum-v1": "pendulum-gravity", "CartPole-v1": "cartpole-gravity"}
 PLAIN: dict[type, Any] = {PPO: stable_baselines3.PPO, SAC: stable_baselines3.SAC}
 
 
@@ -149,6 +155,32 @@ CASES = {
     ),
     "l2": penalty(),
     "l2-init": penalty(),
+    "clonex": Case(
+        on={"coefficient": 1.0, "memory_size": 20, "batch_size": 7},
+        off={"coefficient": 0.0},
+        wrong={"coefficient": -1, "memory_size": 0, "batch_size": 0},
+    ),
+    "fine-tuning": Case(
+        on={"keep_temperature": True},
+        off={"keep_replay": True, "keep_optimizer": True, "keep_temperature": True},
+    ),
+    "l2-previous": penalty(),
+    "mas": Case(
+        on={"coefficient": 0.1, "observations": 20},
+        off={"coefficient": 0.0},
+        wrong={"coefficient": -1, "observations": 0},
+    ),
+    "multi-head": Case(on={"critics": True}),
+    "online-ewc": Case(
+        on={"coefficient": 0.1, "observations": 20, "decay": 0.9},
+        off={"coefficient": 0.0},
+        wrong={"coefficient": -1, "decay": 2, "observations": 0, "smallest": -1, "stabilizer": -1},
+    ),
+    "packnet": Case(
+        on={"n_tasks": 3, "retrain_steps": 5, "retrain_clip": 0.1},
+        wrong={"n_tasks": 0, "retrain_steps": -1, "retrain_clip": 0},
+    ),
+    "perfect-memory": Case(on={}),
     "parseval": penalty(scale=0),
     "spectral": penalty(power=1),
     "wasserstein": penalty(),
@@ -172,6 +204,15 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 def switched_on(name: str) -> Method:
     return make_method(name, **CASES[name].on)
+
+
+def world(name: str, env: str) -> Any:
+    """Return a world of several tasks for a method that keeps them: gravity 1, 2, 3, 1 ..."""
+    if not isinstance(switched_on(name), RetentionMethod):
+        return env
+    change = Change(KNOBS[env], Values((1.0, 2.0, 3.0)), Periodic(48))
+    stream = Stream("everlearn/Told-v0", (env,), (change,), boundary_labels="always")
+    return make_vec_env(stream, 1, seed=3)
 
 
 def acts_after_steps(name: str) -> bool:
@@ -290,9 +331,10 @@ def test_switched_on_it_acts_and_repeats_itself(
     same: Callable[..., bool],
 ) -> None:
     method = switched_on(name)
-    plain = build(PLAIN[kind], env).learn(4 * 64)
+    plain = build(PLAIN[kind], world(name, env)).learn(4 * 64)
     one, other = (
-        build(kind, env, methods=[method], backend=backend).learn(4 * 64) for _ in range(2)
+        build(kind, world(name, env), methods=[method], backend=backend).learn(4 * 64)
+        for _ in range(2)
     )
     assert same(plain.policy, one.policy) == (CASES[name].observes and backend == "reference")
     assert same(one.policy, other.policy)
@@ -312,7 +354,11 @@ def test_diagnostics_change_nothing(
 ) -> None:
     one, other = (
         build(
-            kind, env, methods=[switched_on(name)], backend=backend, diagnostics=diagnostics
+            kind,
+            world(name, env),
+            methods=[switched_on(name)],
+            backend=backend,
+            diagnostics=diagnostics,
         ).learn(4 * 64)
         for diagnostics in (Diagnostics(layers_every=1, probe_every=1, probe_steps=3), False)
     )
@@ -384,7 +430,7 @@ def test_save_and_load_bring_everything_back(
     same: Callable[..., bool],
 ) -> None:
     agent, file = (
-        build(kind, env, methods=[switched_on(name)], backend=backend).learn(4 * 64),
+        build(kind, world(name, env), methods=[switched_on(name)], backend=backend).learn(4 * 64),
         io.BytesIO(),
     )
     agent.save(file)
@@ -407,18 +453,28 @@ def test_a_loaded_agent_goes_on_as_if_nothing_had_happened(
     backend: str,
     same: Callable[..., bool],
 ) -> None:
-    whole = build(kind, env, methods=[switched_on(name)], backend=backend).learn(2 * 64)
+    whole = build(kind, world(name, env), methods=[switched_on(name)], backend=backend).learn(
+        2 * 64
+    )
     whole.learn(3 * 64, reset_num_timesteps=False)
     first, file = (
-        build(kind, env, methods=[switched_on(name)], backend=backend).learn(2 * 64),
+        build(kind, world(name, env), methods=[switched_on(name)], backend=backend).learn(2 * 64),
         io.BytesIO(),
     )
     first.save(file)
     generators = save_generators()
+    worlds = first.get_env().unwrapped
+    # Loading seeds the worlds; ours then begin anew.
+    before = worlds.get_state() if hasattr(worlds, "get_state") else None
     second = kind.load(file, env=first.get_env(), device="cpu", force_reset=False)
+    if before is not None:
+        worlds.set_state(before)
     if kind is SAC:
         second.replay_buffer = first.replay_buffer
     restore_generators(generators)
+    # Where a task begins, SAC acts at random; loading seeds that anew.
+    drawing = first.action_space.np_random.bit_generator.state
+    second.action_space.np_random.bit_generator.state = drawing
     second.learn(3 * 64, reset_num_timesteps=False)
     assert same(whole.policy, second.policy)
     assert same_optimizers(whole, second)
@@ -437,7 +493,8 @@ def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     tmp_path: Path,
 ) -> None:
     whole, second = (
-        build(kind, env, methods=[switched_on(name)], backend=backend) for _ in range(2)
+        build(kind, world(name, env), methods=[switched_on(name)], backend=backend)
+        for _ in range(2)
     )
     whole.learn(2 * 64)
     save_checkpoint(whole, tmp_path)
@@ -459,7 +516,7 @@ def test_ppo_refuses_what_needs_a_replay_buffer(name: str, build: Callable[..., 
 def test_ppo_learns_the_same_in_all_back_ends(
     name: str, twins: Callable[..., Any], train_both: Callable[..., None]
 ) -> None:
-    reference, fast = twins("eager", methods=[switched_on(name)])
+    reference, fast = twins("eager", env=world(name, ENVS[0]), methods=[switched_on(name)])
     train_both(reference, fast)
 
 
@@ -467,7 +524,9 @@ def test_ppo_learns_the_same_in_all_back_ends(
 def test_sac_learns_the_same_in_all_back_ends(name: str, build: Callable[..., Any]) -> None:
     # 24 gradient steps; later the actions, and so what is replayed, go apart as well.
     agents = [
-        build(SAC, CASES[name].world, methods=[switched_on(name)], backend=backend).learn(2 * 64)
+        build(
+            SAC, world(name, CASES[name].world), methods=[switched_on(name)], backend=backend
+        ).learn(2 * 64)
         for backend in ("reference", "eager")
     ]
     wanted, got = (parameters_to_vector(agent.policy.parameters()).detach() for agent in agents)

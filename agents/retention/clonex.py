@@ -1,0 +1,106 @@
+"""ClonEx: what was answered in earlier tasks is cloned, from a small memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import torch
+from torch import Tensor
+
+from ..layers import Part
+from .answers import Answers, answers_with, divergence
+from .retention_method import RetentionMethod, is_policy
+from .task import Task
+
+
+@final
+@dataclass(eq=False, repr=False)
+class ClonEx(RetentionMethod):
+    """Behavioural cloning of earlier policies: the retention of ClonEx-SAC.
+
+    Wolczyk et al., "Disentangling transfer in continual reinforcement learning" (NeurIPS 2022).
+    When a task ends, some of its observations are kept with what the policy answers there. From
+    then on each step draws a batch of all that is kept, and the KL divergence of what the policy
+    answers now in those tasks (with their heads, beside `multi-head`) is added to its loss.
+
+    The exploration of ClonEx, which begins a task with earlier tasks' policies, is not here; nor
+    is the cloning of critics, which Continual World does not regularize either.
+
+    Example:
+        >>> ClonEx(coefficient=1.0).batch_size
+        128
+    """
+
+    name: ClassVar[str] = "clonex"
+
+    coefficient: float = 100.0
+    """Weight of the mean divergence, 0 or more (COOM: 100)."""
+
+    memory_size: int = 10_000
+    """Observations kept of each task, 1 or more (Wolczyk et al. 2022, COOM: 10,000)."""
+
+    batch_size: int = 128
+    """Observations drawn for each step, 1 or more (COOM: 128)."""
+
+    def __post_init__(self) -> None:
+        """Check the settings' ranges.
+
+        Raises:
+            SettingsError: one is outside of its range.
+        """
+        super().__post_init__()
+        self.require("coefficient", self.coefficient >= 0, "0 or more")
+        self.require("memory_size", self.memory_size >= 1, "1 or more")
+        self.require("batch_size", self.batch_size >= 1, "1 or more")
+
+    def attach(self, parts: Sequence[Part], seed: int) -> None:
+        """Begin without a memory."""
+        self.generator = torch.Generator().manual_seed(seed)
+        self.policy = next(part for part in parts if is_policy(part))
+        self.register_buffer("present", torch.zeros((), dtype=torch.long))
+
+    def start_task(self, task: Task, previous: Task | None) -> None:
+        """Let a task that comes again learn on."""
+        self.get_buffer("present").fill_(task.number)
+
+    def end_task(self, task: Task) -> None:
+        """Keep some of the task's observations, and what the policy answers there."""
+        if self.coefficient == 0:
+            return
+        inputs = task.sample(self.memory_size, self.generator).observations.clone()
+        answers = answers_with(self.policy, self.policy.parameters, inputs)
+        kept = {"observations": inputs, **answers._asdict()}
+        for name, value in kept.items():
+            # A copy: a spread that no observation changes is a view of the parameter.
+            self.register_buffer(f"{name}_{task.number}", value.new_empty(value.shape).copy_(value))
+
+    def penalty(self, part: Part) -> Tensor | None:
+        """Return the divergence from what was answered in earlier tasks."""
+        tasks = self._tasks()
+        if part is not self.policy or not tasks or self.coefficient == 0:
+            return None
+        drawn = torch.randint(
+            len(tasks) * self.memory_size, (self.batch_size,), generator=self.generator
+        )
+        total = torch.zeros((), dtype=part.parameters[0].dtype)
+        for index, task in enumerate(tasks):
+            rows = drawn[drawn // self.memory_size == index] % self.memory_size
+            if len(rows):
+                total = total + len(rows) / self.batch_size * self._divergence(task, rows)
+        return self.coefficient * total
+
+    def _divergence(self, task: int, rows: Tensor) -> Tensor:
+        inputs, means, log_stds = (
+            self.get_buffer(f"{name}_{task}")[rows] for name in ("observations", *Answers._fields)
+        )
+        part = self.policy
+        assert part.parameters_of is not None
+        present = answers_with(part, part.parameters_of(task), inputs)
+        return divergence(Answers(means, log_stds), present, part.choices)
+
+    def _tasks(self) -> list[int]:
+        names = [name for name in self._buffers if name.startswith("observations_")]
+        tasks = sorted(int(name.removeprefix("observations_")) for name in names)
+        return [task for task in tasks if task != int(self.get_buffer("present"))]
