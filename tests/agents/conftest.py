@@ -33,6 +33,21 @@ SAC_SETTINGS: dict[str, Any] = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave half of the contract's agents, worlds and back ends to the slow tests.
+
+    Each method meets both agents, all kinds of actions and both back ends by default, but not
+    each with each: the contract of all methods would take most of the time of all tests.
+    """
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if item.path.name == "test_contract.py" and {"kind", "backend"} <= params.keys():
+            continuous_ppo = params["kind"] is PPO and params.get("env") != "CartPole-v1"
+            if params["backend"] != ("reference" if continuous_ppo else "eager"):
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def build() -> Callable[..., Any]:
     """Build a tiny agent of a class; 64 steps bring 4 gradient steps of PPO, 16 of SAC."""
