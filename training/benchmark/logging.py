@@ -5,11 +5,10 @@ Nothing heavy is imported here, so that the script can answer `--help` at once.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,7 +56,10 @@ class BenchmarkLogging:
         ]
         print_table(columns, cells)
         if self.output is not None:
-            self.output.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+            from .rounds import write_record
+
+            head = {"benchmark": "logging", "settings": {**asdict(self), "output": None}}
+            write_record(self.output, head, rows)
 
     def _measure(self, stream: str) -> Iterator[dict[str, Any]]:
         import numpy as np

@@ -15,7 +15,8 @@ def test_the_cost_of_logging_is_told(tmp_path: Path) -> None:
         streams=("everlearn/LifelongCartPole-v0",), iterations=2, chunk=1, backend="eager",
         output=output,
     ).run()  # fmt: skip
-    rows = [json.loads(line) for line in output.read_text().splitlines()]
+    head, *rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert head["benchmark"] == "logging"
     assert [row["what"] for row in rows] == ["nothing", "logging", "and diagnostics"]
     assert rows[0]["share"] == 0
     assert all(row["milliseconds"] > 0 and row["turns"] == 2 for row in rows)
