@@ -12,10 +12,9 @@ import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from ..replay.buffers import LeanReplayBuffer
+from ..replay.growing import Growing
 from .agent_state import describe_agent, get_agent_state, require_same, set_agent_state
 from .folder import CheckpointFolder, Found, Written
-from .replay import new_rows
 from .tree import CheckpointError
 
 __all__ = [
@@ -48,7 +47,7 @@ def save_checkpoint(
     Networks, optimizers, methods, replay buffer, counters, the generators of Python, numpy and
     torch, and the worlds with their stream. Call it between two calls of `learn`, or in a callback
     at `on_rollout_start`: with state-dependent exploration only between calls. It may be called as
-    often as wanted: two checkpoints are kept, and of a `LeanReplayBuffer` only new rows are
+    often as wanted: two checkpoints are kept, and of our replay buffers only new rows are
     written. Worlds that cannot be put back into a state (envpool's, gymnasium's of other makers,
     those in a VecEnv of stable-baselines3) begin new episodes here, as they do again in
     `load_checkpoint`.
@@ -87,11 +86,11 @@ def save_checkpoint(
     before = _before(model, folder.path)
     rows, first_needed = None, 0
     buffer = getattr(model, "replay_buffer", None)
-    if isinstance(buffer, LeanReplayBuffer):
+    if isinstance(buffer, Growing):
         saved = before.files[-1]["end"] if before is not None and before.files else 0
-        first_needed = max(buffer.n_added - buffer.buffer_size, 0)
+        first_needed = buffer.first_needed
         if buffer.n_added > saved:
-            rows = new_rows(buffer, saved)
+            rows = buffer.get_rows(saved)
     written = folder.write(tree, rows, before, first_needed)
     _follow(model, folder.path, written)
     if world_seed is not None:

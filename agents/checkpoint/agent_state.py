@@ -83,7 +83,7 @@ def require_same(agent: BaseAlgorithm, described: dict[str, Any]) -> None:
 def get_agent_state(agent: BaseAlgorithm) -> dict[str, Any]:
     """Return the whole state of an agent, between two iterations; the worlds have their own.
 
-    Of a `LeanReplayBuffer` the rows are left out.
+    Of a `Growing` replay buffer the rows are left out.
 
     Args:
         agent: the agent.
@@ -117,7 +117,7 @@ def set_agent_state(
     Args:
         agent: built as that one was whose state it is.
         state: from `get_agent_state`.
-        rows: the rows of its `LeanReplayBuffer`, if it has one.
+        rows: the rows of its replay buffer, if that is a `Growing` one.
     """
     for name, own in state["networks"].items():
         recursive_getattr(agent, name).load_state_dict(own)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -10,6 +11,9 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
+
+from .lean_state import get_rows, set_rows
+from .n_step import n_step
 
 
 @final
@@ -21,7 +25,8 @@ class LeanReplayBuffer(ReplayBuffer):
     middle of one), the observation is kept apart, so that time limits are handled as exactly as
     without sharing. Observations of type float64 are stored as float32, which is what networks
     see of them. For the same random numbers the samples are those of
-    `stable_baselines3.common.buffers.ReplayBuffer`, bit for bit.
+    `stable_baselines3.common.buffers.ReplayBuffer`, bit for bit; with `n_steps`, those of
+    `NStepReplayBuffer`, but that no return reaches beyond a reset in the middle of an episode.
 
     Args:
         buffer_size: most transitions kept, over all copies of the world.
@@ -32,6 +37,8 @@ class LeanReplayBuffer(ReplayBuffer):
         optimize_memory_usage: has no effect, as it is always so here.
         handle_timeout_termination: whether an episode that a time limit cut off counts as going
             on.
+        n_steps: over how many steps rewards are added up, at least 1.
+        gamma: their discount factor; only with `n_steps` over 1.
 
     Example:
         >>> space = spaces.Box(-1, 1, (3,))
@@ -51,12 +58,15 @@ class LeanReplayBuffer(ReplayBuffer):
         n_envs: int = 1,
         optimize_memory_usage: bool = False,
         handle_timeout_termination: bool = True,
+        n_steps: int = 1,
+        gamma: float = 0.99,
     ) -> None:
         # Not ReplayBuffer's own: it would allocate every array, and observations twice.
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
         self.buffer_size = max(buffer_size // n_envs, 1)
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
+        self.n_steps, self.gamma = n_steps, gamma
         self.n_added = 0
         """Steps added over the whole life; the newest is in row `(n_added - 1) % buffer_size`."""
         self.n_forgotten = 0
@@ -163,6 +173,29 @@ class LeanReplayBuffer(ReplayBuffer):
         """Leave all steps so far out of samples; they are counted as added still."""
         self.n_forgotten = self.n_added
 
+    @property
+    def first_needed(self) -> int:
+        """The number of the oldest step that is still there."""
+        return max(self.n_added - self.buffer_size, 0)
+
+    def get_rows(self, first: int) -> dict[str, Any]:
+        """Return the steps from a number on, see `Growing`."""
+        return get_rows(self, first)
+
+    def get_state(self) -> dict[str, Any]:
+        """Return all that is not in rows, see `Growing`."""
+        newest = self.slots[self.n_added % len(self.slots)]
+        return {
+            "n_added": self.n_added,
+            "n_forgotten": self.n_forgotten,
+            "first_needed": self.first_needed,
+            "newest": newest.copy(),
+        }
+
+    def set_state(self, state: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+        """Put the buffer into a state, see `Growing`."""
+        set_rows(self, state, rows)
+
     def reset(self) -> None:
         """Forget everything, also how much was added."""
         super().reset()
@@ -186,18 +219,34 @@ class LeanReplayBuffer(ReplayBuffer):
         self, batch_inds: np.ndarray, env: VecNormalize | None = None
     ) -> ReplayBufferSamples:
         envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))
-        slots = self._slots_of(batch_inds)
-        following = self.slots[(slots + 1) % len(self.slots), envs]
-        for index in np.flatnonzero(self.broken[batch_inds, envs]).tolist():
-            following[index] = self._endings[int(batch_inds[index]), int(envs[index])]
-        terminal = self.dones[batch_inds, envs] & ~self.timeouts[batch_inds, envs]
-        rewards = self.rewards[batch_inds, envs].reshape(-1, 1)
+        last, rewards, discounts = batch_inds, self.rewards[batch_inds, envs], None
+        if self.n_steps > 1:
+            last, rewards, discounts = self._add_up(batch_inds, envs, env)
+        following = self.slots[(self._slots_of(last) + 1) % len(self.slots), envs]
+        for index in np.flatnonzero(self.broken[last, envs]).tolist():
+            following[index] = self._endings[int(last[index]), int(envs[index])]
+        terminal = self.dones[last, envs] & ~self.timeouts[last, envs]
+        if self.n_steps == 1:
+            rewards = self._normalize_reward(rewards, env)
         data = (
-            self._normalize_obs(self.slots[slots, envs], env),
+            self._normalize_obs(self.slots[self._slots_of(batch_inds), envs], env),
             self.actions[batch_inds, envs],
             self._normalize_obs(following, env),
             terminal.astype(np.float32).reshape(-1, 1),
-            self._normalize_reward(rewards, env),
+            rewards.reshape(-1, 1),
+            *(() if discounts is None else (discounts.reshape(-1, 1),)),
         )
         # Arrays that were just gathered need no further copy.
         return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))  # type: ignore[arg-type]
+
+    def _add_up(
+        self, rows: np.ndarray, envs: np.ndarray, env: VecNormalize | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the last row of each return, the returns, and what a value after it is worth."""
+        window = (rows[:, None] + np.arange(self.n_steps)) % self.buffer_size
+        copies = envs[:, None]
+        newest = window == (self.pos - 1) % self.buffer_size
+        ends = self.dones[window, copies] | self.broken[window, copies] | newest
+        rewards = self._normalize_reward(self.rewards[window, copies], env)
+        returns, steps, discounts = n_step(rewards, ends, self.gamma)
+        return (rows + steps) % self.buffer_size, returns, discounts

@@ -23,6 +23,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ...wrappers.errors import SettingsError
 from ..replay.buffers import LeanReplayBuffer
+from ..replay.mixed import MixedReplayBuffer
 from ..replay.ratio import ReplayRatio
 from ..update_log import forget_update, read_update, show_update
 
@@ -91,12 +92,17 @@ class StepIterations(OffPolicyAlgorithm):
         lean = (
             self.replay_buffer_class is None
             and not isinstance(self.observation_space, spaces.Dict)
-            and self.n_steps == 1
             and not self.optimize_memory_usage
         )
+        n_steps = self.n_steps
         if lean:
             self.replay_buffer_class = LeanReplayBuffer
+            if n_steps > 1:
+                self.replay_buffer_kwargs.update(n_steps=n_steps, gamma=self.gamma)
+                # stable-baselines3 would warn that this class takes no notice.
+                self.n_steps = 1
         super()._setup_model()
+        self.n_steps = n_steps
         if self.replay_ratio is not None:
             self.ratio = ReplayRatio(self.replay_ratio)
             if self.ratio_state:
@@ -236,6 +242,10 @@ class StepIterations(OffPolicyAlgorithm):
         super().save(path, exclude, include)
 
     def _excluded_save_params(self) -> list[str]:
-        # Whoever loads the zip without this package has no such buffer.
-        lean = ["replay_buffer_class"] if self.replay_buffer_class is LeanReplayBuffer else []
-        return [*super()._excluded_save_params(), "ratio", *lean]
+        # Whoever loads the zip has no such buffer without this package, and maybe not its sources.
+        own: list[str] = []
+        if self.replay_buffer_class is LeanReplayBuffer:
+            own = ["replay_buffer_class"]
+        elif self.replay_buffer_class is MixedReplayBuffer:
+            own = ["replay_buffer_class", "replay_buffer_kwargs"]
+        return [*super()._excluded_save_params(), "ratio", *own]

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from everlearn.agents import PPO, load_checkpoint, save_checkpoint
 from everlearn.agents.checkpoint import folder as checkpoint_folder
 from everlearn.agents.checkpoint.folder import CheckpointFolder, Written
-from everlearn.agents.checkpoint.replay import get_buffer_state, new_rows, set_buffer_state
+from everlearn.agents.checkpoint.replay import get_buffer_state, set_buffer_state
 from everlearn.agents.checkpoint.tree import CheckpointError, read_tree, to_chunks
 from everlearn.agents.replay.buffers import LeanReplayBuffer
 
@@ -326,7 +326,7 @@ def test_a_ring_is_put_back_from_its_new_rows(counts: list[int], seed: int) -> N
         oldest = buffer.n_added - buffer.buffer_size
         pieces = [piece for piece in pieces if piece["end"] > oldest]
         if buffer.n_added > saved:
-            rows = {name: np.array(value) for name, value in new_rows(buffer, saved).items()}
+            rows = {name: np.array(value) for name, value in buffer.get_rows(saved).items()}
             assert len(rows["rewards"]) == min(buffer.n_added - saved, buffer.buffer_size)
             pieces, saved = [*pieces, rows], buffer.n_added
     other = make()
