@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from .replay import Kept, check_replay, replay_settings
 from .settings import RunSettings, own_settings, require
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ class TrainSAC(RunSettings):
 
     buffer_size: int = 1_000_000
     """Transitions kept for replay, over all copies (Haarnoja et al.)."""
+
+    replay: Kept = "newest"
+    """Which transitions are kept: the newest, a fair sample of all that came (reservoir; Vitter
+    1985), or a fair sample of each context that the stream tells (per-task), a tenth for each."""
+
+    n_steps: int = 1
+    """Steps over which the critics' targets add up rewards (Haarnoja et al.: 1; DrQ-v2: 3)."""
+
+    earlier_runs: tuple[str, ...] = ()
+    """Run folders of earlier SAC runs, or collected sets, to learn from too (Replay across
+    Experiments, Tirumala et al. 2023)."""
+
+    earlier_share: float = 0.5
+    """Part of each batch that comes from them (Tirumala et al.: half)."""
 
     learning_starts: int = 10_000
     """Random steps before learning, over all copies (their published code; SB3: 100)."""
@@ -136,6 +151,7 @@ class TrainSAC(RunSettings):
         scales = self.normalize_observations or self.normalize_rewards
         fits = self.start_from is None or not scales
         require(self, "start_from", fits, "left out where observations or rewards are normalized")
+        check_replay(self)
 
     @property
     def whole_steps(self) -> int:
@@ -189,6 +205,7 @@ class TrainSAC(RunSettings):
             seed=self.seed,
             device="cpu",
             buffer_size=self.buffer_size,
+            **replay_settings(self),
             learning_starts=self.learning_starts,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 _VECTORS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 
-_OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS, "sac": _VECTORS}
-_ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {"ppo": _VECTORS, "sac": (spaces.Box,)}
+_OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
+    "ppo": _VECTORS,
+    "sac": _VECTORS,
+    "iql": (spaces.Box,),
+    "cql": (spaces.Box,),
+}
+_ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
+    "ppo": _VECTORS,
+    "sac": (spaces.Box,),
+    "iql": (spaces.Box,),
+    "cql": (spaces.Box,),
+}
 
 
 def require_spaces(env: VecEnv, agent: str, stream: str) -> None:

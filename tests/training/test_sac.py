@@ -83,3 +83,35 @@ def test_the_learner_is_sac_alone() -> None:
 @pytest.mark.parametrize(("total", "whole"), [(1, 1000), (1000, 1000), (2001, 3000)])
 def test_the_last_iteration_is_run_to_its_end(total: int, whole: int) -> None:
     assert TrainSAC(total_steps=total).whole_steps == whole
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"n_steps": 0}, "--n-steps must be 1 or more, not 0"),
+        ({"earlier_share": 1.5}, "--earlier-share must be from 0 to 1, not 1.5"),
+        ({"replay": "reservoir", "n_steps": 3}, "--replay reservoir keeps single transitions"),
+        (
+            {"earlier_runs": ("x",), "normalize_rewards": True},
+            "does not go with --normalize-observations or --normalize-rewards",
+        ),
+    ],
+)
+def test_replay_that_cannot_be(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        TrainSAC(**settings).check()
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"n_steps": 3}, "LeanReplayBuffer"),
+        ({"replay": "reservoir"}, "ReservoirReplayBuffer"),
+        ({"replay": "per-task"}, "TaskReplayBuffer"),
+    ],
+)
+def test_replay_buffers(settings: dict[str, Any], kind: str) -> None:
+    env = make_vec_env("Pendulum-v1", 1)
+    agent: Any = TrainSAC(buffer_size=100, **settings).build_agent(env, ())
+    assert type(agent.replay_buffer).__name__ == kind
+    assert getattr(agent.replay_buffer, "n_steps", 1) == settings.get("n_steps", 1)

@@ -1,0 +1,42 @@
+"""Train an agent on collected sets, without a world.
+
+Example:
+    python scripts/train_offline.py iql --sets sets/ant-expert --total-steps 100000
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+import tyro
+
+from everlearn.training.door import answer
+from everlearn.training.offline import TrainCQL, TrainIQL, TrainOffline
+
+AGENTS: dict[str, type[TrainOffline]] = {"iql": TrainIQL, "cql": TrainCQL}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as the command line says.
+
+    Args:
+        arguments: the command line without the script's name; by default the real one.
+
+    Returns:
+        The exit code: 0 if the run is finished, 2 for settings that cannot be used.
+    """
+    read = partial(tyro.extras.subcommand_cli_from_dict, AGENTS, args=arguments)
+    return answer(read, _train)
+
+
+def _train(settings: TrainOffline) -> None:
+    # Imported late: torch takes seconds, and neither `--help` nor a wrong flag needs it.
+    from everlearn.training.train import train
+
+    train(settings.completed())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

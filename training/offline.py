@@ -1,0 +1,236 @@
+"""The settings of runs that learn from collected sets."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from ..wrappers.errors import SettingsError
+from .settings import RunSettings, own_settings, require
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from ..agents.method import Method
+    from ..agents.replay.transitions import Transitions
+
+
+@dataclass(frozen=True)
+class TrainOffline(RunSettings):
+    """What all agents share that learn from collected sets: abstract. Steps are gradient steps."""
+
+    sets: tuple[str, ...] = ()
+    """Folders of sets that scripts/collect.py made, or run folders of SAC, whose replay buffers
+    are taken; several are one."""
+
+    stream: str = ""
+    """The changing world in whose contexts the agent is evaluated; by default that of the first
+    set."""
+
+    n_envs: int = 1
+    """Has no effect but on the worlds that say what observations are like."""
+
+    iteration_steps: int = 1000
+    """Gradient steps in an iteration: one row of the log."""
+
+    batch_size: int = 256
+    """Transitions in one gradient step (all three papers)."""
+
+    learning_rate: float = 3e-4
+    """Adam's step size (all three papers, for critics)."""
+
+    gamma: float = 0.99
+    """Discount factor (all three papers)."""
+
+    tau: float = 0.005
+    """How far the target networks move towards the critics at each step (all three papers)."""
+
+    hidden_sizes: tuple[int, ...] = (256, 256)
+    """Units of each hidden layer, for all networks alike (all three papers)."""
+
+    n_critics: int = 2
+    """Number of critics."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        if not self.sets:
+            raise SettingsError("--sets is needed: folders that scripts/collect.py made")
+        if self.methods:
+            raise SettingsError("--methods are for agents that learn online: leave them out")
+        if self.normalization:
+            raise SettingsError("sets hold observations and rewards as they are: leave them so")
+        for name in ("iteration_steps", "batch_size", "n_critics"):
+            require(self, name, getattr(self, name) >= 1, "1 or more")
+        require(self, "learning_rate", self.learning_rate > 0, "more than 0")
+        for name in ("gamma", "tau"):
+            require(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        require(self, "hidden_sizes", min(self.hidden_sizes, default=1) >= 1, "1 or more each")
+
+    def completed(self) -> Self:
+        """Return the settings with the stream filled in from the first set.
+
+        Raises:
+            SettingsError: settings that cannot be; there is no set, or it does not say.
+        """
+        self.check()
+        if self.stream:
+            return self
+        # Plain data say more than a name can, and a stream is made of either.
+        return replace(self, stream=cast("str", _stream_of(self.sets[0])))
+
+    @property
+    def whole_steps(self) -> int:
+        """Gradient steps until the end of the iteration that `total_steps` falls in."""
+        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
+
+    @property
+    def iteration_length(self) -> int:
+        """Gradient steps in an iteration."""
+        return self.iteration_steps
+
+    def learner(self) -> dict[str, Any]:
+        """Return all settings of the agent alone, and by what its sets are known."""
+        return {**own_settings(self), "digests": [_digest(folder) for folder in self.sets]}
+
+    def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
+        """Build the agent, ready to learn from its sets.
+
+        Args:
+            env: worlds like those that the sets come from.
+            methods: none.
+        """
+        shared = {
+            "learning_rate": self.learning_rate,
+            "batch_size": self.batch_size,
+            "gamma": self.gamma,
+            "tau": self.tau,
+            "iteration_steps": self.iteration_steps,
+            "policy_kwargs": {"net_arch": list(self.hidden_sizes), "n_critics": self.n_critics},
+            "seed": self.seed,
+            "device": "cpu",
+        }
+        return self._build(env, self._read(env), shared)
+
+    def _read(self, env: VecEnv) -> Any:
+        from ..agents.replay.sources import read_sources
+
+        return read_sources(self.sets, env.observation_space, env.action_space)
+
+    @abstractmethod
+    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
+        """Build the agent with the settings that all share."""
+
+
+@dataclass(frozen=True)
+class TrainIQL(TrainOffline):
+    """Train implicit Q-learning (Kostrikov et al., 2022) on collected sets."""
+
+    expectile: float = 0.7
+    """Which expectile of the values V is (paper: 0.7 for locomotion, 0.9 for AntMaze)."""
+
+    temperature: float = 3.0
+    """How much advantages weigh (paper: 3 for locomotion, 10 for AntMaze)."""
+
+    agent: ClassVar[str] = "iql"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "expectile", 0 < self.expectile < 1, "more than 0 and less than 1")
+        require(self, "temperature", 0 <= self.temperature < float("inf"), "0 or more")
+
+    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import IQL
+
+        return IQL(env, data, self.expectile, self.temperature, **shared)
+
+
+@dataclass(frozen=True)
+class TrainCQL(TrainOffline):
+    """Train conservative Q-learning (Kumar et al., 2020), or Cal-QL, on collected sets."""
+
+    weight: float = 5.0
+    """Of the penalty on values outside of the data (published code of WSRL: 5)."""
+
+    n_actions: int = 10
+    """Sampled actions of each of three kinds (paper: 10)."""
+
+    calibrated: bool = False
+    """Whether returns of the data bound the penalty: Cal-QL (Nakamoto et al., 2023)."""
+
+    max_backup: bool = False
+    """Whether targets take the best of that many next actions (published code of WSRL: yes)."""
+
+    entropy_backup: bool = False
+    """Whether the entropy of next actions is part of the targets (published code: no)."""
+
+    actor_learning_rate: float = 1e-4
+    """Adam's step size for actor and temperature (published code of WSRL)."""
+
+    agent: ClassVar[str] = "cql"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "weight", 0 <= self.weight < float("inf"), "0 or more")
+        require(self, "n_actions", self.n_actions >= 1, "1 or more")
+        require(self, "actor_learning_rate", self.actor_learning_rate > 0, "more than 0")
+
+    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import CQL
+
+        return CQL(
+            env,
+            data,
+            self.weight,
+            self.n_actions,
+            self.calibrated,
+            self.max_backup,
+            self.entropy_backup,
+            self.actor_learning_rate,
+            **shared,
+        )
+
+
+def _stream_of(folder: str) -> dict[str, Any]:
+    """Return the plain data of the stream that a set or a run was made in."""
+    import yaml
+
+    from ..agents.replay.sets import is_set, read_metadata
+
+    if is_set(folder):
+        found = read_metadata(folder).get("stream")
+    else:
+        try:
+            text = (Path(folder) / "config.yaml").read_text(encoding="utf-8")
+            found = yaml.safe_load(text)["stream"]
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+            raise SettingsError(f"there is no collected set in {folder}") from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"the set {folder} does not say where it is from: give --stream")
+    return found
+
+
+@cache
+def _digest(folder: str) -> str:
+    """Return the SHA-256 of the files that a source is made of."""
+    path = Path(folder)
+    files = sorted(path.glob("**/data/main_data.*")) or sorted(path.glob("main_data.*"))
+    files = files or sorted((path / "checkpoint").glob("*.state"))[-1:]
+    if not files:
+        raise SettingsError(f"there is no collected set in {folder}")
+    whole = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                whole.update(chunk)
+    return whole.hexdigest()
