@@ -92,8 +92,8 @@ class TrainOffline(RunSettings):
 
     @property
     def iteration_length(self) -> int:
-        """Gradient steps in an iteration."""
-        return self.iteration_steps
+        """Environment steps in an iteration: none."""
+        return 0
 
     def learner(self) -> dict[str, Any]:
         """Return all settings of the agent alone, and by what its sets are known."""
