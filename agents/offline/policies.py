@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, final
 
 import torch
+from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, create_mlp
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.sac.policies import Actor, SACPolicy
@@ -27,14 +28,8 @@ class IQLPolicy(SACPolicy):
 
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
-        sizes = self.net_arch if isinstance(self.net_arch, list) else self.net_arch["qf"]
-        inputs = self.actor.features_dim
-        self.value = nn.Sequential(*create_mlp(inputs, 1, sizes, self.activation_fn))
-        self.value_optimizer = self.optimizer_class(
-            self.value.parameters(),
-            lr=lr_schedule(1),  # type: ignore[call-arg]
-            **self.optimizer_kwargs,
-        )
+        inputs = get_flattened_obs_dim(self.observation_space)
+        self.value, self.value_optimizer = make_network(self, inputs, 1, lr_schedule)
 
     def make_actor(self, features_extractor: BaseFeaturesExtractor | None = None) -> Actor:
         """Make the actor.
@@ -42,12 +37,7 @@ class IQLPolicy(SACPolicy):
         Args:
             features_extractor: used if given, and else a new one.
         """
-        actor = super().make_actor(features_extractor)
-        assert isinstance(actor.log_std, nn.Linear)
-        nn.init.zeros_(actor.log_std.weight)
-        nn.init.zeros_(actor.log_std.bias)
-        actor.log_std.weight.requires_grad_(False)
-        return actor
+        return with_fixed_deviations(super().make_actor(features_extractor))
 
     def law(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and logarithms of deviations of the actions.
@@ -64,6 +54,37 @@ class IQLPolicy(SACPolicy):
         if deterministic:
             return means
         return (means + log_stds.exp() * torch.randn_like(means)).clamp(-1, 1)
+
+
+def make_network(
+    policy: SACPolicy, inputs: int, outputs: int, lr_schedule: Schedule
+) -> tuple[nn.Sequential, torch.optim.Optimizer]:
+    """Return a network built as a policy's critics are, and its optimizer.
+
+    Args:
+        policy: whose settings are used.
+        inputs: how many.
+        outputs: how many.
+        lr_schedule: its first value is the learning rate.
+    """
+    sizes = policy.net_arch if isinstance(policy.net_arch, list) else policy.net_arch["qf"]
+    network = nn.Sequential(*create_mlp(inputs, outputs, sizes, policy.activation_fn))
+    rate = lr_schedule(1)
+    settings = policy.optimizer_kwargs
+    return network, policy.optimizer_class(network.parameters(), lr=rate, **settings)  # type: ignore[call-arg]
+
+
+def with_fixed_deviations(actor: Actor) -> Actor:
+    """Let no state change the deviations of an actor's actions, and return it.
+
+    Args:
+        actor: of SAC; the parameters keep their shapes.
+    """
+    assert isinstance(actor.log_std, nn.Linear)
+    nn.init.zeros_(actor.log_std.weight)
+    nn.init.zeros_(actor.log_std.bias)
+    actor.log_std.weight.requires_grad_(False)
+    return actor
 
 
 def values_of(critic: Any, observations: Tensor, actions: Tensor) -> Tensor:
