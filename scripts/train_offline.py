@@ -13,9 +13,15 @@ from functools import partial
 import tyro
 
 from everlearn.training.door import answer
-from everlearn.training.offline import TrainCQL, TrainIQL, TrainOffline
+from everlearn.training.offline import TrainOffline
+from everlearn.training.offline_agents import TrainCQL, TrainFamO2O, TrainIQL, TrainOER
 
-AGENTS: dict[str, type[TrainOffline]] = {"iql": TrainIQL, "cql": TrainCQL}
+AGENTS: dict[str, type[TrainOffline]] = {
+    "iql": TrainIQL,
+    "cql": TrainCQL,
+    "famo2o": TrainFamO2O,
+    "oer": TrainOER,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -249,7 +249,7 @@ def replayed(folder: str, env: VecEnv) -> Iterator[Episode]:
     space: Any = env.action_space
     actions = found.actions.reshape(-1, *space.shape)
     actions = space.low + (actions + 1) / 2 * (space.high - space.low)
-    starts = [0, *(np.flatnonzero(found.ends)[:-1] + 1).tolist()]
+    starts = [0, *(np.flatnonzero(found.ends[:-1]) + 1).tolist()]
     for start, stop in zip(starts, [*starts[1:], len(found)], strict=True):
         yield Episode(
             np.concatenate(

@@ -1,4 +1,4 @@
-"""The settings of runs that learn from collected sets."""
+"""What the settings of all runs have in common that learn from collected sets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..wrappers.errors import SettingsError
 from .settings import RunSettings, own_settings, require
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from ..agents.method import Method
-    from ..agents.replay.transitions import Transitions
 
 
 @dataclass(frozen=True)
@@ -124,81 +123,8 @@ class TrainOffline(RunSettings):
         return read_sources(self.sets, env.observation_space, env.action_space)
 
     @abstractmethod
-    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
         """Build the agent with the settings that all share."""
-
-
-@dataclass(frozen=True)
-class TrainIQL(TrainOffline):
-    """Train implicit Q-learning (Kostrikov et al., 2022) on collected sets."""
-
-    expectile: float = 0.7
-    """Which expectile of the values V is (paper: 0.7 for locomotion, 0.9 for AntMaze)."""
-
-    temperature: float = 3.0
-    """How much advantages weigh (paper: 3 for locomotion, 10 for AntMaze)."""
-
-    agent: ClassVar[str] = "iql"
-    """The agent's name in folders and tables."""
-
-    def check(self) -> None:
-        """Raise `SettingsError` for settings that cannot be."""
-        super().check()
-        require(self, "expectile", 0 < self.expectile < 1, "more than 0 and less than 1")
-        require(self, "temperature", 0 <= self.temperature < float("inf"), "0 or more")
-
-    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
-        from ..agents.offline import IQL
-
-        return IQL(env, data, self.expectile, self.temperature, **shared)
-
-
-@dataclass(frozen=True)
-class TrainCQL(TrainOffline):
-    """Train conservative Q-learning (Kumar et al., 2020), or Cal-QL, on collected sets."""
-
-    weight: float = 5.0
-    """Of the penalty on values outside of the data (published code of WSRL: 5)."""
-
-    n_actions: int = 10
-    """Sampled actions of each of three kinds (paper: 10)."""
-
-    calibrated: bool = False
-    """Whether returns of the data bound the penalty: Cal-QL (Nakamoto et al., 2023)."""
-
-    max_backup: bool = False
-    """Whether targets take the best of that many next actions (published code of WSRL: yes)."""
-
-    entropy_backup: bool = False
-    """Whether the entropy of next actions is part of the targets (published code: no)."""
-
-    actor_learning_rate: float = 1e-4
-    """Adam's step size for actor and temperature (published code of WSRL)."""
-
-    agent: ClassVar[str] = "cql"
-    """The agent's name in folders and tables."""
-
-    def check(self) -> None:
-        """Raise `SettingsError` for settings that cannot be."""
-        super().check()
-        require(self, "weight", 0 <= self.weight < float("inf"), "0 or more")
-        require(self, "n_actions", self.n_actions >= 1, "1 or more")
-        require(self, "actor_learning_rate", self.actor_learning_rate > 0, "more than 0")
-
-    def _build(self, env: VecEnv, data: Transitions, shared: dict[str, Any]) -> BaseAlgorithm:
-        from ..agents.offline import CQL
-
-        return CQL(
-            env,
-            data,
-            self.weight,
-            self.n_actions,
-            self.calibrated,
-            self.max_backup,
-            self.entropy_backup,
-            self.actor_learning_rate,
-            **shared,
-        )
 
 
 def _stream_of(folder: str) -> dict[str, Any]:

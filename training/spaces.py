@@ -17,14 +17,12 @@ _VECTORS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinar
 _OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
     "sac": _VECTORS,
-    "iql": (spaces.Box,),
-    "cql": (spaces.Box,),
+    **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
 }
 _ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
     "sac": (spaces.Box,),
-    "iql": (spaces.Box,),
-    "cql": (spaces.Box,),
+    **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
 }
 
 

@@ -35,6 +35,7 @@ _VALUES = (
     "_before",
     "task_state",
     "_explores_until",
+    "memories",
     "_last_obs",
     "_last_episode_starts",
     "_last_original_obs",

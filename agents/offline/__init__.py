@@ -1,7 +1,8 @@
 """Who learns from collected sets, without a world."""
 
 from .cql import CQL
+from .famo2o import FamO2O
 from .iql import IQL
-from .start import start_from
+from .oer import OER
 
-__all__ = ["CQL", "IQL", "start_from"]
+__all__ = ["CQL", "IQL", "OER", "FamO2O"]

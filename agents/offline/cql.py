@@ -81,6 +81,7 @@ class CQL(OfflineAgent):
 
     def _setup_model(self) -> None:
         super()._setup_model()
+        self.actor, self.critic = self.policy.actor, self.policy.critic
         self.log_ent_coef = torch.zeros(1, device=self.device, requires_grad=True)
         rate = self.actor_learning_rate
         self.ent_coef_optimizer = torch.optim.Adam([self.log_ent_coef], lr=rate)
@@ -162,5 +163,9 @@ class CQL(OfflineAgent):
         return values.view(len(values), -1, n_actions)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        optimizers = ["policy.actor.optimizer", "policy.critic.optimizer", "ent_coef_optimizer"]
+        # SAC's names: it can go on from them.
+        optimizers = ["actor.optimizer", "critic.optimizer", "ent_coef_optimizer"]
         return ["policy", *optimizers], ["log_ent_coef"]
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "actor", "critic"]

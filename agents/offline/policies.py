@@ -9,6 +9,7 @@ from stable_baselines3.common.preprocessing import get_flattened_obs_dim
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, create_mlp
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.sac.policies import Actor, SACPolicy
+from stable_baselines3.td3.policies import TD3Policy
 from torch import Tensor, nn
 
 from .losses import LOG_STD_RANGE
@@ -57,7 +58,7 @@ class IQLPolicy(SACPolicy):
 
 
 def make_network(
-    policy: SACPolicy, inputs: int, outputs: int, lr_schedule: Schedule
+    policy: SACPolicy | TD3Policy, inputs: int, outputs: int, lr_schedule: Schedule
 ) -> tuple[nn.Sequential, torch.optim.Optimizer]:
     """Return a network built as a policy's critics are, and its optimizer.
 

@@ -18,8 +18,9 @@ MODEL = "model.zip"
 def begin_from(agent: OffPolicyAlgorithm, path: str | Path) -> None:
     """Let an agent begin with another's networks, optimizers' memory and temperature.
 
-    Its replay buffer, counters and random numbers stay its own. Nothing that the file holds is
-    run: only numbers are read from it.
+    Its replay buffer, counters and random numbers stay its own. Of an agent of another kind, such
+    as IQL's, the networks alone are taken, as far as they are of this kind; the deviations of its
+    actions mean another law here. Nothing that the file holds is run: only numbers are read from it.
 
     Args:
         agent: freshly built.
@@ -38,7 +39,12 @@ def begin_from(agent: OffPolicyAlgorithm, path: str | Path) -> None:
         raise SettingsError(f"there is no agent {file}")
     try:
         _, parameters, variables = load_from_zip_file(file, device="cpu", load_data=False)
-        agent.set_parameters(parameters, exact_match=True)
+        own = agent.get_parameters()
+        exact = parameters.keys() == own.keys()
+        if not exact:
+            policy: Any = parameters["policy"]
+            parameters = {"policy": {name: policy[name] for name in own["policy"]}}
+        agent.set_parameters(parameters, exact_match=exact)
         _take_temperature(agent, variables or {})
     # Whatever a stranger's file brings about is the file's fault.
     except Exception as error:

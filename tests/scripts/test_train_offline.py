@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
 
-from everlearn.agents.offline import CQL, IQL
+from everlearn.agents.offline import CQL, IQL, OER, FamO2O
 from everlearn.evaluation.records import read_run
 from everlearn.scripts.collect import main as collect
 from everlearn.scripts.train_offline import main
@@ -19,8 +20,13 @@ TINY = (
     "--total-steps {steps} --iteration-steps 10 --batch-size 8 --hidden-sizes 8 8 "
     "--checkpoint-every 2 --evaluate-every 3 --evaluation-steps 10 --evaluation-episodes 1"
 )
-AGENTS = {"iql": IQL, "cql": CQL}
-OWN = {"iql": ["iql", "--expectile", "0.8"], "cql": ["cql", "--n-actions", "2", "--calibrated"]}
+AGENTS: dict[str, Any] = {"iql": IQL, "cql": CQL, "famo2o": FamO2O, "oer": OER}
+OWN = {
+    "iql": ["iql", "--expectile", "0.8"],
+    "cql": ["cql", "--n-actions", "2", "--calibrated"],
+    "famo2o": ["famo2o", "--coefficients", "1", "3"],
+    "oer": ["oer", "--memory-size", "10"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -104,4 +110,4 @@ def test_help_has_a_line_for_each_setting(agent: str, capsys: pytest.CaptureFixt
         main([agent, "--help"])
     shown = capsys.readouterr().out
     assert "--sets" in shown
-    assert {"iql": "--expectile", "cql": "--calibrated"}[agent] in shown
+    assert OWN[agent][1] in shown

@@ -1,0 +1,174 @@
+"""The settings of each agent that learns from collected sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from .offline import TrainOffline
+from .settings import require
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+
+@dataclass(frozen=True)
+class TrainIQL(TrainOffline):
+    """Train implicit Q-learning (Kostrikov et al., 2022) on collected sets."""
+
+    expectile: float = 0.7
+    """Which expectile of the values V is (paper: 0.7 for locomotion, 0.9 for AntMaze)."""
+
+    temperature: float = 3.0
+    """How much advantages weigh (paper: 3 for locomotion, 10 for AntMaze)."""
+
+    agent: ClassVar[str] = "iql"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "expectile", 0 < self.expectile < 1, "more than 0 and less than 1")
+        require(self, "temperature", 0 <= self.temperature < float("inf"), "0 or more")
+
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import IQL
+
+        return IQL(env, data, self.expectile, self.temperature, **shared)
+
+
+@dataclass(frozen=True)
+class TrainCQL(TrainOffline):
+    """Train conservative Q-learning (Kumar et al., 2020), or Cal-QL, on collected sets."""
+
+    weight: float = 5.0
+    """Of the penalty on values outside of the data (published code of WSRL: 5)."""
+
+    n_actions: int = 10
+    """Sampled actions of each of three kinds (paper: 10)."""
+
+    calibrated: bool = False
+    """Whether returns of the data bound the penalty: Cal-QL (Nakamoto et al., 2023)."""
+
+    max_backup: bool = False
+    """Whether targets take the best of that many next actions (published code of WSRL: yes)."""
+
+    entropy_backup: bool = False
+    """Whether the entropy of next actions is part of the targets (published code: no)."""
+
+    actor_learning_rate: float = 1e-4
+    """Adam's step size for actor and temperature (published code of WSRL)."""
+
+    agent: ClassVar[str] = "cql"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "weight", 0 <= self.weight < float("inf"), "0 or more")
+        require(self, "n_actions", self.n_actions >= 1, "1 or more")
+        require(self, "actor_learning_rate", self.actor_learning_rate > 0, "more than 0")
+
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import CQL
+
+        return CQL(
+            env,
+            data,
+            self.weight,
+            self.n_actions,
+            self.calibrated,
+            self.max_backup,
+            self.entropy_backup,
+            self.actor_learning_rate,
+            **shared,
+        )
+
+
+@dataclass(frozen=True)
+class TrainFamO2O(TrainOffline):
+    """Train IQL with a family of policies, of which each state gets its own (Wang et al., 2023)."""
+
+    coefficients: tuple[float, float] = (1.0, 5.0)
+    """The range of how much advantages weigh (published code: 8 14 for AntMaze; ours around IQL's
+    3 for locomotion)."""
+
+    expectile: float = 0.7
+    """Which expectile of the values V is (IQL's paper: 0.7 for locomotion, 0.9 for AntMaze)."""
+
+    drawn: Literal["uniform", "balance"] = "uniform"
+    """Where the actor's coefficients come from (published code: uniform offline)."""
+
+    agent: ClassVar[str] = "famo2o"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "expectile", 0 < self.expectile < 1, "more than 0 and less than 1")
+        low, high = self.coefficients
+        fits = 0 <= low < high < float("inf")
+        require(self, "coefficients", fits, "two numbers of 0 or more, the smaller first")
+
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import FamO2O
+
+        return FamO2O(env, data, self.coefficients, self.expectile, self.drawn, **shared)
+
+
+@dataclass(frozen=True)
+class TrainOER(TrainOffline):
+    """Train offline experience replay (Gai et al., 2023): one set after another, each a task.
+
+    Each set gets an equal part of `--total-steps`. Tasks must be told apart by what is observed.
+    """
+
+    memory_size: int = 1000
+    """Transitions kept of each task that is over (paper: 1,000)."""
+
+    selection: Literal["model", "random", "reward", "coverage"] = "model"
+    """How they are chosen: as the policy is expected to go on (paper), or a rival's way."""
+
+    dual: bool = True
+    """Whether a second actor clones (paper), or the one actor's loss has a cloning term."""
+
+    weight: float = 2.5
+    """Of values against imitation (TD3+BC, Fujimoto and Gu 2021)."""
+
+    agent: ClassVar[str] = "oer"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "memory_size", self.memory_size >= 1, "1 or more")
+        require(self, "weight", 0 < self.weight < float("inf"), "more than 0")
+
+    @property
+    def steps_per_task(self) -> int:
+        """Gradient steps of each set, in whole iterations."""
+        return (
+            -(-self.total_steps // (len(self.sets) * self.iteration_steps)) * self.iteration_steps
+        )
+
+    @property
+    def whole_steps(self) -> int:
+        """Gradient steps of all sets."""
+        return self.steps_per_task * len(self.sets)
+
+    def learner(self) -> dict[str, Any]:
+        """Return all settings of the agent alone, and by what its sets are known."""
+        return {**super().learner(), "steps_per_task": self.steps_per_task}
+
+    def _read(self, env: VecEnv) -> Any:
+        from ..agents.replay.sources import read_sources
+
+        spaces = env.observation_space, env.action_space
+        return [read_sources(folder, *spaces) for folder in self.sets]
+
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import OER
+
+        own = (self.steps_per_task, self.memory_size, self.selection, self.dual, self.weight)
+        return OER(env, data, *own, **shared)
