@@ -188,7 +188,7 @@ def load_agent(policy: str, env: VecEnv) -> Any:
     if not file.is_file():
         raise SettingsError(f"there is no agent in {policy}: name a finished run's folder or a zip")
     config = _config(policy)
-    names = {"ppo": [PPO], "sac": [SAC]}
+    names: dict[str, list[Any]] = {"ppo": [PPO], "sac": [SAC]}
     reasons = []
     for kind in names.get(config["agent"] if config else "", [SAC, PPO]):
         try:
@@ -222,7 +222,7 @@ def lived(env: VecEnv, act: Act, observations: np.ndarray, steps: int) -> Iterat
         actions = act(observations)
         following, rewards, dones, infos = env.step(actions)
         for copy, info in enumerate(infos[:left]):
-            end = info["terminal_observation"] if dones[copy] else following[copy]  # type: ignore[call-overload]
+            end = info["terminal_observation"] if dones[copy] else following[copy]  # type: ignore[index]
             lives[copy].append((observations[copy], actions[copy], rewards[copy], end))
             if dones[copy]:
                 cut_off = bool(info.get("TimeLimit.truncated", False))

@@ -107,7 +107,7 @@ class OER(OfflineAgent):
         if not listed:
             raise SettingsError("the data need at least one set")
         join(listed)
-        self.data, self._tasks = listed, []
+        self.data, self._tasks = listed, []  # type: ignore[assignment]
         for one in listed:
             super()._hold(one)
             assert self._columns is not None

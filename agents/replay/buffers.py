@@ -237,7 +237,7 @@ class LeanReplayBuffer(ReplayBuffer):
             *(() if discounts is None else (discounts.reshape(-1, 1),)),
         )
         # Arrays that were just gathered need no further copy.
-        return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))  # type: ignore[arg-type]
+        return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))
 
     def _add_up(
         self, rows: np.ndarray, envs: np.ndarray, env: VecNormalize | None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,9 +40,10 @@ def test_offline_coefficients_are_uniform_and_the_others_the_balance_models() ->
     drawn = family.draw_coefficients(states).numpy()
     assert kstest((drawn - 2) / 4, "uniform").pvalue > 0.01
     family.drawn = "balance"
+    last: Any = family.policy.balance[-1]
     with torch.no_grad():
-        family.policy.balance[-1].weight.zero_()  # type: ignore[operator, union-attr]
-        family.policy.balance[-1].bias.copy_(torch.tensor([0.5, -20.0]))  # type: ignore[operator, union-attr, arg-type]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.5, -20.0]))
     drawn = family.draw_coefficients(states).detach().numpy()
     assert drawn == pytest.approx(np.full(10_000, 2 + 2 * (math.tanh(0.5) + 1)), abs=1e-4)
     assert family.policy.choose(states)[0].detach().numpy() == pytest.approx(drawn, abs=1e-4)

@@ -20,6 +20,7 @@ from everlearn.envs import make_vec_env
 from everlearn.wrappers.errors import SettingsError
 
 SPACE = spaces.Box(-1, 1, (2,))
+ROW = np.zeros((1, 2))
 STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
 
 
@@ -34,7 +35,7 @@ def transitions(reward: float, n: int = 20) -> Transitions:
 def filled(n: int = 30, **settings: Any) -> MixedReplayBuffer:
     buffer = MixedReplayBuffer(100, SPACE, SPACE, "cpu", **settings)
     for _ in range(n):
-        buffer.add(*[np.zeros((1, 2))] * 3, np.zeros(1), np.zeros(1), [{}])
+        buffer.add(ROW, ROW, ROW, np.zeros(1), np.zeros(1), [{}])
     return buffer
 
 
@@ -54,7 +55,7 @@ def test_scheduled_shares() -> None:
     buffer = filled(10, sources={"a": transitions(1), "b": transitions(100)}, shares=shares)
     assert buffer.counts(100) == {"a": 50, "b": 0}
     for _ in range(20):
-        buffer.add(*[np.zeros((1, 2))] * 3, np.zeros(1), np.zeros(1), [{}])
+        buffer.add(ROW, ROW, ROW, np.zeros(1), np.zeros(1), [{}])
     assert buffer.sample(100).rewards.sum() == 25 * 100
 
 
@@ -88,7 +89,7 @@ def test_what_cannot_be(settings: dict[str, Any], sentence: str) -> None:
 
 def test_joined_sources_must_be_alike() -> None:
     one = transitions(1)
-    other = Transitions(*([np.zeros((2, 3), np.float32)] * 2), *[np.zeros(2)] * 4)  # type: ignore[arg-type]
+    other = Transitions(*([np.zeros((2, 3), np.float32)] * 2), *[np.zeros(2)] * 4)
     with pytest.raises(SettingsError, match=r"observations of shapes \(2,\) and \(3,\)"):
         join([one, other])
 

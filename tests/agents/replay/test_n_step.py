@@ -45,6 +45,8 @@ def test_samples_are_those_of_sb3(n_envs: int, n_steps: int, steps: int) -> None
     wanted = plain.sample(200)
     np.random.seed(0)
     for mine, its in zip(lean.sample(200), wanted, strict=True):
+        assert mine is not None
+        assert its is not None
         assert torch.equal(mine, its)
 
 

@@ -17,6 +17,7 @@ from everlearn.agents.replay.tables import reservoir_row
 from everlearn.wrappers.errors import SettingsError
 
 SPACE = spaces.Box(-1, 1, (2,))
+ROW = np.zeros((1, 2))
 
 
 def add(buffer: Any, number: int, task: int = 0, next_task: int | None = None) -> None:
@@ -96,7 +97,8 @@ def test_the_newest_of_each_task() -> None:
     ids=["reservoir", "per-task", "newest"],
 )
 def test_it_is_put_back_from_its_new_rows(make: Any) -> None:
-    buffer, pieces, saved = make(), [], 0
+    buffer, saved = make(), 0
+    pieces: list[dict[str, Any]] = []
     assert isinstance(buffer, Growing)
     for stop in (3, 30, 31, 90, 90, 200):
         for number in range(1, stop):
@@ -130,7 +132,7 @@ def test_what_cannot_be() -> None:
         ReservoirReplayBuffer(10, SPACE, SPACE, seed=-1)
     buffer = TaskReplayBuffer(10, SPACE, SPACE, by="segment")
     with pytest.raises(SettingsError, match="needs worlds that tell their segment"):
-        buffer.add(*[np.zeros((1, 2))] * 3, np.zeros(1), np.zeros(1), [{}])
+        buffer.add(ROW, ROW, ROW, np.zeros(1), np.zeros(1), [{}])
     buffer = TaskReplayBuffer(1000, SPACE, SPACE, "cpu")
     for number in range(100):
         add(buffer, number, task=number)
