@@ -20,7 +20,7 @@ def begin_from(agent: OffPolicyAlgorithm, path: str | Path) -> None:
 
     Its replay buffer, counters and random numbers stay its own. Of an agent of another kind, such
     as IQL's, the networks alone are taken, as far as they are of this kind; the deviations of its
-    actions mean another law here. Nothing that the file holds is run: only numbers are read from it.
+    actions mean another law here. Nothing that the file holds is run: only numbers are read.
 
     Args:
         agent: freshly built.
@@ -38,12 +38,13 @@ def begin_from(agent: OffPolicyAlgorithm, path: str | Path) -> None:
     if not file.exists():
         raise SettingsError(f"there is no agent {file}")
     try:
-        _, parameters, variables = load_from_zip_file(file, device="cpu", load_data=False)
+        found: Any = load_from_zip_file(file, device="cpu", load_data=False)
+        _, parameters, variables = found
         own = agent.get_parameters()
         exact = parameters.keys() == own.keys()
         if not exact:
-            policy: Any = parameters["policy"]
-            parameters = {"policy": {name: policy[name] for name in own["policy"]}}
+            known = parameters["policy"]
+            parameters = {"policy": {name: known[name] for name in own["policy"]}}
         agent.set_parameters(parameters, exact_match=exact)
         _take_temperature(agent, variables or {})
     # Whatever a stranger's file brings about is the file's fault.
