@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,9 +68,9 @@ class BenchmarkLogging:
 
         torch.set_num_threads(1)
         times: dict[str, list[float]] = {name: [] for name in _KINDS}
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             learners = {
-                name: _learner(self, stream, Path(folder, str(i)), *kind)
+                name: _learner(self, stream, Path(folder, str(i)), stack, *kind)
                 for i, (name, kind) in enumerate(_KINDS.items())
             }
             for turn in range(self.iterations // self.chunk + 1):
@@ -93,7 +94,12 @@ class BenchmarkLogging:
 
 
 def _learner(
-    benchmark: BenchmarkLogging, stream: str, folder: Path, logs: bool, diagnostics: bool
+    benchmark: BenchmarkLogging,
+    stream: str,
+    folder: Path,
+    stack: ExitStack,
+    logs: bool,
+    diagnostics: bool,
 ) -> Callable[[], None]:
     """Return what trains an agent for some iterations more."""
     from stable_baselines3.common.callbacks import CallbackList
@@ -108,6 +114,7 @@ def _learner(
     settings = TrainPPO(stream=stream, diagnostics=diagnostics, backend=benchmark.backend)
     plan: Plan = plan_run(settings)
     env = make_vec_env(plan.stream, settings.n_envs, 0)
+    stack.callback(env.close)
     agent = settings.build_agent(env, ())
     agent.set_logger(Logger(None, []))
     callbacks: list[Any] = []
@@ -115,9 +122,12 @@ def _learner(
     if logs:
         logger, rows, events = make_logger(folder)
         agent.set_logger(logger)
+        recorder = StreamRecorder(folder)
+        stack.callback(logger.close)
+        stack.callback(recorder.close)
         config = {**plan.identity, "seed": 0, "total_steps": settings.total_steps}
         callbacks = [
-            StreamRecorder(folder),
+            recorder,
             RunCard(plan.stream, settings, config, rows, events),
         ]
 
