@@ -117,17 +117,17 @@ class Collect:
         )
 
     def _stream(self) -> Stream:
-        from ..envs import make_stream
+        from .streams import read_stream
 
         config = _config(self.policy)
         if self.stream or config is None:
-            return make_stream(self.stream)
+            return read_stream(self.stream)
         if config.get("normalization"):
             raise SettingsError(
                 f"the run {self.policy} has normalized observations or rewards: sets hold them as "
                 "they are"
             )
-        return make_stream(config["stream"])
+        return read_stream(config["stream"])
 
     def _actor(self, env: VecEnv) -> Act:
         generator = np.random.default_rng(self.seed)

@@ -81,7 +81,7 @@ class TrainOffline(RunSettings):
         self.check()
         if self.stream:
             return self
-        # Plain data say more than a name can, and a stream is made of either.
+        # Plain data say more than a name can; `read_stream` takes either.
         return replace(self, stream=cast("str", _stream_of(self.sets[0])))
 
     @property

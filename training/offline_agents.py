@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from .offline import TrainOffline
 from .settings import require
@@ -121,8 +121,11 @@ class TrainFamO2O(TrainOffline):
 class TrainOER(TrainOffline):
     """Train offline experience replay (Gai et al., 2023): one set after another, each a task.
 
-    Each set gets an equal part of `--total-steps`. Tasks must be told apart by what is observed.
+    Tasks must be told apart by what is observed.
     """
+
+    steps_per_set: int = 100_000
+    """Gradient steps of each set, in whole iterations; `--total-steps` may end it before."""
 
     memory_size: int = 1000
     """Transitions kept of each task that is over (paper: 1,000)."""
@@ -143,23 +146,20 @@ class TrainOER(TrainOffline):
         """Raise `SettingsError` for settings that cannot be."""
         super().check()
         require(self, "memory_size", self.memory_size >= 1, "1 or more")
+        whole = self.steps_per_set >= 1 and self.steps_per_set % self.iteration_steps == 0
+        allowed = f"a multiple of --iteration-steps, {self.iteration_steps}"
+        require(self, "steps_per_set", whole, allowed)
         require(self, "weight", 0 < self.weight < float("inf"), "more than 0")
 
-    @property
-    def steps_per_task(self) -> int:
-        """Gradient steps of each set, in whole iterations."""
-        return (
-            -(-self.total_steps // (len(self.sets) * self.iteration_steps)) * self.iteration_steps
-        )
+    def completed(self) -> Self:
+        """Return the settings with all filled in, and no more steps than all sets get.
 
-    @property
-    def whole_steps(self) -> int:
-        """Gradient steps of all sets."""
-        return self.steps_per_task * len(self.sets)
-
-    def learner(self) -> dict[str, Any]:
-        """Return all settings of the agent alone, and by what its sets are known."""
-        return {**super().learner(), "steps_per_task": self.steps_per_task}
+        Raises:
+            SettingsError: settings that cannot be; there is no set, or it does not say.
+        """
+        whole = super().completed()
+        most = self.steps_per_set * len(self.sets)
+        return replace(whole, total_steps=min(self.total_steps, most))
 
     def _read(self, env: VecEnv) -> Any:
         from ..agents.replay.sources import read_sources
@@ -170,5 +170,5 @@ class TrainOER(TrainOffline):
     def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
         from ..agents.offline import OER
 
-        own = (self.steps_per_task, self.memory_size, self.selection, self.dual, self.weight)
+        own = (self.steps_per_set, self.memory_size, self.selection, self.dual, self.weight)
         return OER(env, data, *own, **shared)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -104,18 +104,19 @@ def _show(stream: Stream, settings: ShowStreams) -> None:
     print(f"\npicture: {picture}" if picture else "\nnothing changes, so there is no picture")
 
 
-def read_stream(text: str) -> Stream:
+def read_stream(text: str | Mapping[str, Any]) -> Stream:
     """Find a stream by its id, or read it from a JSON file.
 
     Args:
-        text: an id, with or without settings, or the path of a file that ends in ".json".
+        text: an id, with or without settings, or the path of a file that ends in ".json"; or a
+            stream's plain data.
 
     Raises:
         SettingsError: for an unknown stream, setting, knob or world, or a file that cannot be read.
     """
     from ..envs import Stream, make_stream
 
-    if not text.endswith(".json"):
+    if not isinstance(text, str) or not text.endswith(".json"):
         return make_stream(text)
     try:
         stream = Stream.from_json(Path(text).read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ OWN = {
     "iql": ["iql", "--expectile", "0.8"],
     "cql": ["cql", "--n-actions", "2", "--calibrated"],
     "famo2o": ["famo2o", "--coefficients", "1", "3"],
-    "oer": ["oer", "--memory-size", "10"],
+    "oer": ["oer", "--steps-per-set", "30"],
 }
 
 
@@ -38,13 +38,16 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(agent: str, collected: Path, folder: Path, steps: int) -> Path:
     shared = TINY.format(steps=steps).split()
-    place = ["--sets", str(collected), "--runs-folder", str(folder)]
+    sets = [str(collected)] * (2 if agent == "oer" else 1)
+    place = ["--sets", *sets, "--runs-folder", str(folder)]
     assert main([*OWN[agent], *shared, *place]) == 0
     (run,) = folder.glob(f"SlipperyAnt-v0/{agent}/*/seed_0")
     return run
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize(
+    "agent", ["iql", *(pytest.param(name, marks=pytest.mark.slow) for name in list(AGENTS)[1:])]
+)
 def test_a_run_goes_on_to_the_last_bit(
     agent: str, collected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +89,7 @@ def test_sac_goes_on_online(collected: Path, tmp_path: Path) -> None:
         ("iql --sets nowhere --expectile 1", "--expectile must be more than 0 and less than 1"),
         ("cql --sets x --weight -1", "--weight must be 0 or more, not -1.0"),
         (f"iql --sets nowhere --stream {STREAM}", "there is no collected set in nowhere"),
+        ("oer --sets x --steps-per-set 1500", "--steps-per-set must be a multiple of"),
         ("cql --sets x --methods redo", "--methods are for agents that learn online"),
     ],
 )
