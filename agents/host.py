@@ -30,9 +30,10 @@ from .layers import Part, capture_batch, capture_features, gradients_of
 from .method import Method, overrides, refuse_replay
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
+from .plasticity.renewal import mix
 from .policies import change_network, changed_policy, original_policy
 from .registry import describe_methods, rebuild_method
-from .retention.retention_method import parameters_of
+from .retention.retention_method import is_policy, parameters_of
 from .retention.sequence import START, TaskSequence, renew_optimizer
 from .retention.task import Examples
 
@@ -285,7 +286,10 @@ class MethodHost(BaseAlgorithm):
                 self._before_change()
                 for method in self.methods:
                     method.on_change(info)
-                self.tasks.hear(info)
+                # The last step's info names the world that it was made in.
+                begun = self._reset_infos[0] or {}
+                same = begun.get(info_names.SEGMENT) == info.get(info_names.SEGMENT)
+                self.tasks.hear({**info, **begun} if same else info)
                 return
 
     def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> Any:
@@ -324,12 +328,18 @@ class MethodHost(BaseAlgorithm):
         """Return what makes gradient steps on the experience, or None where there is none."""
         return None
 
-    def _begin_anew(self, keeps: frozenset[str]) -> None:
+    def _begin_anew(self, keeps: frozenset[str], renews: frozenset[str]) -> None:
         """Begin a task: by default optimizers forget all.
 
         Args:
             keeps: what retention methods want to go on.
+            renews: what they want to begin anew besides.
         """
+        if "critics" in renews:
+            seed = int(self.action_space.np_random.integers(2**62))
+            for part in self.parts:
+                if not is_policy(part) and part.fresh is not None:
+                    mix(part, part.fresh(seed), keep=0.0, target="copy")
         if "optimizer" not in keeps:
             for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
                 renew_optimizer(optimizer)

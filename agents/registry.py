@@ -24,6 +24,7 @@ METHODS = {
     "clonex": ".retention.clonex:ClonEx",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "core": ".plasticity.core:CoRe",
+    "cotasp": ".cotasp:CoTASP",
     "crelu": ".plasticity.crelu:CReLU",
     "deep-fourier": ".plasticity.deep_fourier:DeepFourier",
     "dormant-gradient-perturbation": (

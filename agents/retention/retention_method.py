@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,22 @@ class RetentionMethod(Method):
             Any of "replay", "optimizer" and "temperature".
         """
         return frozenset()
+
+    def renews(self) -> frozenset[str]:
+        """Return what an agent begins anew at a task, though by default it does not.
+
+        Returns:
+            Nothing, or "critics": all but the policy, with the target networks.
+        """
+        return frozenset()
+
+    def exploration(self) -> Literal["uniform", "previous"]:
+        """Return how an off-policy agent fills its empty replay buffer at a task but the first.
+
+        Returns:
+            By uniformly random actions, or at each step by those of an earlier task drawn anew.
+        """
+        return "uniform"
 
     def start_task(self, task: Task, previous: Task | None) -> None:
         """Act before the first step of a task; gradients are off.

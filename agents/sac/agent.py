@@ -212,7 +212,12 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
     def _sample_action(
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
-        if self._learner is None or self.num_timesteps < learning_starts:
+        if self.num_timesteps < learning_starts:
+            draw = self.action_space.np_random.integers
+            with self.tasks.acting_in_earlier(lambda count: int(draw(count))) as acts:
+                starts = 0 if acts else learning_starts
+                return super()._sample_action(starts, action_noise, n_envs)
+        if self._learner is None:
             return super()._sample_action(learning_starts, action_noise, n_envs)
         assert isinstance(self._last_obs, np.ndarray)
         scaled = self._learner.act(self._last_obs)
@@ -244,8 +249,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
 
         return train
 
-    def _begin_anew(self, keeps: frozenset[str]) -> None:
-        super()._begin_anew(keeps)
+    def _begin_anew(self, keeps: frozenset[str], renews: frozenset[str]) -> None:
+        super()._begin_anew(keeps, renews)
         if "replay" not in keeps:
             self._forget_experience()
         if "temperature" not in keeps and self.ent_coef_optimizer is not None:

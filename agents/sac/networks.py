@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ..networks import NotPure
+from ..prompts.mask import PromptMask, mask_units
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU()": F.relu,
@@ -95,7 +96,23 @@ class Activation:
         return self.function(units)
 
 
-Step = Linear | LayerNorm | Activation
+@final
+@dataclass(frozen=True)
+class Masked:
+    """A mask over the units; its parameter is the prompt that makes it."""
+
+    normalized: bool
+
+    def __call__(self, units: Tensor, pieces: Iterator[Tensor]) -> Tensor:
+        """Return the outputs of every network, of shape (networks, batch, width)."""
+        return mask_units(units, next(pieces).unsqueeze(1), self.normalized)
+
+    def alone(self, units: Tensor, parameters: Iterator[Tensor]) -> Tensor:
+        """Return the outputs of a single network, of shape (batch, width)."""
+        return mask_units(units, next(parameters), self.normalized)
+
+
+Step = Linear | LayerNorm | Activation | Masked
 """A map of a network, by plain numbers: compiled code asks at each call whether one changed."""
 
 
@@ -201,6 +218,8 @@ def _write(module: nn.Module, half: bool) -> Step:
         return LayerNorm(
             module.normalized_shape[0], module.eps, affine, affine and module.bias is not None
         )
+    if type(module) is PromptMask:
+        return Masked(module.normalized)
     return Activation(_FUNCTIONS.get(repr(module), module))
 
 
@@ -219,7 +238,7 @@ def _require_pure(module: nn.Module) -> None:
     if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
         raise NotPure(f"hooks on {kind}")
     if (
-        type(module) not in (nn.Linear, nn.LayerNorm)
+        type(module) not in (nn.Linear, nn.LayerNorm, PromptMask)
         and next(module.parameters(), None) is not None
     ):
         raise NotPure(f"parameters of {kind}")

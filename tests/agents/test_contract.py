@@ -142,6 +142,14 @@ CASES = {
         wrong={"shrink": 2, "noise": -1},
     ),
     "ash": Case(on={"hard": True, "offset": 0.0}, wrong={"sharpness": 0}),
+    "cotasp": Case(
+        on={"weight_updates": 3, "prompt_updates": 2, "distillation_steps": 3},
+        wrong={
+            **{"sparsity": 0, "distillation_rate": 0, "weight_updates": 0},
+            **{"prompt_updates": -1, "distillation_steps": -1, "distillation_batch": 0},
+            **{"first_layer": "norm", "explore": "all"},
+        },
+    ),
     "crelu": Case(on={}),
     "deep-fourier": Case(on={}),
     "elephant": Case(on={}, wrong={"width": 0, "power": 0, "bias_deviation": -1}),

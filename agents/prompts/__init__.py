@@ -1,0 +1,1 @@
+"""Sparse prompts: task descriptions, embedded, and encoded by dictionaries of neurons."""
