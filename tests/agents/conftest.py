@@ -108,6 +108,8 @@ def twins(build: Callable[..., Any]) -> Callable[..., tuple[Any, Any]]:
         fast._n_updates = reference._n_updates
         fast.num_timesteps = reference.num_timesteps
         fast.earlier_steps = reference.earlier_steps
+        fast.task_state = copy.deepcopy(reference.task_state)
+        fast.action_space = copy.deepcopy(reference.action_space)
         fast._current_progress_remaining = reference._current_progress_remaining = 0.5
         nn.ModuleList(fast.methods).load_state_dict(nn.ModuleList(reference.methods).state_dict())
         fast.policy.load_state_dict(reference.policy.state_dict())
