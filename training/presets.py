@@ -46,9 +46,8 @@ PRESETS = {
         source="Nauman et al., NeurIPS 2024; naumix/BiggerRegularizedOptimistic",
         departures=(
             "no residual connections, quantiles, optimistic second actor or weight decay; the "
-            "actor is as wide as the critics; the target takes one of the two critics at random "
-            "where theirs takes the mean; resets every 250,000 steps, without those at 15,001 and "
-            "50,001"
+            "actor is as wide as the critics; resets every 250,000 steps, without those at 15,001 "
+            "and 50,001"
         ),
         settings={
             "replay_ratio": 10.0,
@@ -56,7 +55,7 @@ PRESETS = {
             "learning_starts": 2_500,
             "hidden_sizes": (512, 512, 512),
             "layer_norm": "critic",
-            "target_critics": 1,
+            "target_value": "mean",
             "actor_value": "mean",
             "target_entropy_scale": -0.5,
             "methods": ("resets:every_steps=250000",),
@@ -85,7 +84,7 @@ PRESETS = {
         source="Zhou et al., ICLR 2025; zhouzypaul/wsrl, locomotion",
         departures=(
             "one learning rate of 3e-4, where their actor and temperature have 1e-4; the actor "
-            "learns from the last of four batches of 256, where theirs learns from all of them"
+            "learns from one of four batches of 256, where theirs learns from all of them"
         ),
         settings={
             "replay_ratio": 4.0,

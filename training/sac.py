@@ -109,6 +109,9 @@ class TrainSAC(RunSettings):
     actor_value: Literal["min", "mean"] = "min"
     """Which of the critics' values the actor raises (Haarnoja et al.: min; REDQ: mean)."""
 
+    target_value: Literal["min", "mean"] = "min"
+    """Which of the target networks' values is the target (Haarnoja et al.: min; BRO: mean)."""
+
     entropy_backup: bool = True
     """Whether the entropy of next actions is part of the critics' targets (Haarnoja et al.)."""
 
@@ -198,6 +201,7 @@ class TrainSAC(RunSettings):
             target_update_interval=self.target_update_interval,
             target_critics=self.target_critics,
             actor_value=self.actor_value,
+            target_value=self.target_value,
             entropy_backup=self.entropy_backup,
             entropy_weights=self.entropy_weights,
             bfloat16=self.bfloat16,

@@ -72,6 +72,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         target_critics: how many target networks, drawn anew for each step, give the target;
             None for all (REDQ, Chen et al. 2021: 2 of 10).
         actor_value: which of the critics' values the actor raises: "min", or "mean" as in REDQ.
+        target_value: which of the target networks' values the critics are to predict: "min", or
+            "mean" as in BRO.
         entropy_backup: whether the entropy of next actions is part of the critics' targets.
         entropy_weights: weight of each action dimension in the entropy (ACE, Ji et al. 2024).
         bfloat16: whether products between hidden layers are computed in bfloat16, which is faster
@@ -131,6 +133,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         actor_delay: int = 1,
         target_critics: int | None = None,
         actor_value: Literal["min", "mean"] = "min",
+        target_value: Literal["min", "mean"] = "min",
         entropy_backup: bool = True,
         entropy_weights: Sequence[float] | None = None,
         bfloat16: bool = False,
@@ -144,6 +147,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             "actor_delay": actor_delay,
             "target_critics": target_critics,
             "actor_value": actor_value,
+            "target_value": target_value,
             "entropy_backup": entropy_backup,
             "entropy_weights": weights,
             "bfloat16": bfloat16,

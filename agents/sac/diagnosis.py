@@ -83,7 +83,11 @@ def _losses(
         next_values = agent.critic_target(samples.next_observations, next_actions)
         entropy_weight = temperature if options.entropy_backup else 0.0
         targets = td_targets(
-            batch, torch.cat(next_values, dim=1).T, weigh(next_log_probs, weights), entropy_weight
+            batch,
+            torch.cat(next_values, dim=1).T,
+            weigh(next_log_probs, weights),
+            entropy_weight,
+            options.target_value,
         )
     values = torch.cat(critic(observations, samples.actions), dim=1).T
     return [(parts[:1], of_actor), (parts[1:], critic_loss(values, targets))]

@@ -295,6 +295,7 @@ class SACLearner:
             *self._gathered,
             self._options.entropy_backup,
             self._options.actor_value,
+            self._options.target_value,
             self._watches,
         )
         # What was compiled holds for these alone, and does not look whether they change.

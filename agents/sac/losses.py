@@ -100,24 +100,32 @@ def weigh(log_probs: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def td_targets(
-    batch: Batch, next_values: Tensor, next_log_probs: Tensor, temperature: Tensor | float
+    batch: Batch,
+    next_values: Tensor,
+    next_log_probs: Tensor,
+    temperature: Tensor | float,
+    target_value: Literal["min", "mean"] = "min",
 ) -> Tensor:
     """Return what the critics are to predict (equations 3 and 5).
 
     Args:
         batch: the transitions.
         next_values: of the actor's next actions by each target network asked, of shape
-            (critics, batch); the smallest counts.
+            (critics, batch).
         next_log_probs: of those actions, of shape (batch,).
         temperature: weight of the entropy; 0 leaves it out of the targets.
+        target_value: whether the smallest value counts, or the mean as in BRO (Nauman et al. 2024).
 
     Example:
         >>> one = torch.ones(1)
         >>> batch = Batch(one, one, one, dones=one * 0, rewards=one, discounts=one / 2)
         >>> td_targets(batch, torch.tensor([[4.0], [6.0]]), torch.tensor([-2.0]), 0.5)
         tensor([3.5000])
+        >>> td_targets(batch, torch.tensor([[4.0], [6.0]]), torch.tensor([-2.0]), 0.5, "mean")
+        tensor([4.])
     """
-    worth = next_values.amin(dim=0) - temperature * next_log_probs
+    value = next_values.amin(dim=0) if target_value == "min" else next_values.mean(dim=0)
+    worth = value - temperature * next_log_probs
     return batch.rewards + (1 - batch.dones) * batch.discounts * worth
 
 

@@ -27,6 +27,9 @@ class SACOptions:
     actor_value: Literal["min", "mean"] = "min"
     """Which of the critics' values the actor raises."""
 
+    target_value: Literal["min", "mean"] = "min"
+    """Which of the target networks' values the critics are to predict."""
+
     entropy_backup: bool = True
     """Whether the entropy of next actions is part of the critics' targets."""
 
@@ -46,8 +49,9 @@ class SACOptions:
             raise SettingsError(f"actor_delay must be 1 or more, not {self.actor_delay}")
         if self.target_critics is not None and self.target_critics < 1:
             raise SettingsError(f"target_critics must be 1 or more, not {self.target_critics}")
-        if self.actor_value not in ("min", "mean"):
-            raise unknown("actor_value", self.actor_value, ("min", "mean"))
+        for name in ("actor_value", "target_value"):
+            if getattr(self, name) not in ("min", "mean"):
+                raise unknown(name, getattr(self, name), ("min", "mean"))
 
     def check_sizes(self, n_critics: int, n_actions: int) -> None:
         """Raise `SettingsError` for an option that does not fit the networks.

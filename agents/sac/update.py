@@ -39,6 +39,8 @@ class Update:
     """Whether the entropy of next actions is part of the critics' targets."""
     actor_value: Literal["min", "mean"] = "min"
     """Which of the critics' values the actor raises."""
+    target_value: Literal["min", "mean"] = "min"
+    """Which of the target networks' values the critics are to predict."""
     keeps_features: bool = True
     """Whether the hidden units' outputs are wanted."""
 
@@ -87,7 +89,9 @@ class Update:
         next_values, _ = self.critic(target, next_inputs)
         entropy_weight = temperature if self.entropy_backup else temperature * 0
         log_probs = weigh(next_log_probs, weights)
-        targets = td_targets(batch, next_values.squeeze(2), log_probs, entropy_weight)
+        targets = td_targets(
+            batch, next_values.squeeze(2), log_probs, entropy_weight, self.target_value
+        )
         inputs = torch.cat([batch.observations, batch.actions], dim=1)
 
         def loss_of(flat: Tensor) -> tuple[Tensor, list[Tensor]]:

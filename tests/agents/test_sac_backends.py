@@ -297,6 +297,17 @@ def test_the_actor_may_raise_the_mean(make: Make) -> None:
     assert found == pytest.approx([-1, -3], abs=1e-4)
 
 
+def test_the_mean_may_be_the_target(make: Make) -> None:
+    kwargs = {"net_arch": [8], "n_critics": 3}
+    found = []
+    for target_value in ("min", "mean"):
+        agent = make(policy_kwargs=kwargs, target_value=target_value, ent_coef=0.0, gamma=1.0)
+        constant(agent, [1, 2, 6], [0, 0, 0])
+        found.append(logged(agent, "critic_loss"))
+    # Half of three squares, of 1 or of 3, with rewards of 0.
+    assert found == pytest.approx([1.5, 13.5], abs=1e-4)
+
+
 def test_entropy_may_be_left_out_of_the_targets(make: Make) -> None:
     found = []
     for entropy_backup in (False, True):
@@ -389,6 +400,7 @@ def test_buffers_of_sb3_are_learned_from_too(make: Make) -> None:
         ({"target_critics": 0}, "target_critics must be 1 or more, not 0"),
         ({"target_critics": 3}, "target_critics must be 2 or less"),
         ({"actor_value": "max"}, "unknown actor_value 'max'"),
+        ({"target_value": "max"}, "unknown target_value 'max'"),
         ({"entropy_weights": [1]}, "one weight for each of the 2 action dimensions, not 1"),
         ({"backend": "reference", "entropy_backup": False}, "has no entropy_backup"),
     ],
