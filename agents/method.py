@@ -324,6 +324,15 @@ def overrides(method: Method, *seams: str) -> bool:
     return any(getattr(type(method), seam) is not getattr(Method, seam) for seam in seams)
 
 
+def needs_replay(method: Method) -> bool:
+    """Say whether only an agent that learns from a replay buffer can have a method.
+
+    Args:
+        method: the method.
+    """
+    return overrides(method, "before_updates", "entropy_weights")
+
+
 def refuse_replay(methods: Iterable[Method], learner: str) -> None:
     """Refuse methods that only an agent with a replay buffer can have.
 
@@ -335,7 +344,7 @@ def refuse_replay(methods: Iterable[Method], learner: str) -> None:
         SettingsError: naming the first of them.
     """
     for method in methods:
-        if overrides(method, "before_updates", "entropy_weights"):
+        if needs_replay(method):
             raise SettingsError(
                 f"the method {method.name!r} needs an agent that learns from a replay buffer, as "
                 f"SAC does, not {learner}"

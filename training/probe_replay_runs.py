@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
@@ -169,6 +170,7 @@ def warm_start_rows(settings: ProbeWarmStart, seed: int) -> Iterator[dict[str, A
                 "seed": seed,
                 **row,
                 "before": before,
+                "value": _mean_value(agent),
                 "lowest_return": min(returns),
                 "mean_return": float(np.mean(returns)),
             }
@@ -214,6 +216,16 @@ def _evaluate(agent: SAC, world: str | Callable[[], Any], sign: int) -> float:
     )
     np.random.set_state(state)
     return float(np.mean(returns))
+
+
+def _mean_value(agent: SAC) -> float:
+    """Return what the critics expect on average of the newest 500 transitions."""
+    assert agent.replay_buffer is not None
+    newest = newest_transitions(agent.replay_buffer, 500)
+    observations, actions = torch.as_tensor(newest.observations), torch.as_tensor(newest.actions)
+    with torch.no_grad():
+        values = torch.cat(agent.critic(observations, actions), dim=1).amin(dim=1)
+    return float(values.mean())
 
 
 def _own_weights(agent: SAC) -> list[float]:

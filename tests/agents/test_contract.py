@@ -23,7 +23,7 @@ from torch.nn.utils import parameters_to_vector
 from everlearn.agents import PPO, SAC, load_checkpoint, save_checkpoint
 from everlearn.agents.diagnostics import Diagnostics
 from everlearn.agents.layers import Part
-from everlearn.agents.method import Method, overrides
+from everlearn.agents.method import Method, needs_replay, overrides
 from everlearn.agents.registry import (
     describe_method,
     make_method,
@@ -227,9 +227,7 @@ def acts_after_steps(name: str) -> bool:
     return overrides(switched_on(name), "after_step")
 
 
-REPLAYING = {
-    name for name in CASES if overrides(switched_on(name), "before_updates", "entropy_weights")
-}
+REPLAYING = {name for name in CASES if needs_replay(switched_on(name))}
 """What works only with an agent that learns from a replay buffer."""
 
 ON_PPO = [name for name in CASES if name not in REPLAYING]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.agents.layers import Part
-from everlearn.agents.method import Method, overrides
+from everlearn.agents.method import Method, needs_replay
 from everlearn.agents.registry import make_method, method_names
 from everlearn.agents.supervised import SupervisedLearner, cross_entropy, squared_error
 from everlearn.wrappers.errors import SettingsError
@@ -173,17 +173,16 @@ def test_fresh_weights_follow_the_modules_own_law() -> None:
     assert 0.4 < one[0].abs().max() <= 0.5
 
 
-def needs_replay(name: str) -> bool:
-    return overrides(make_method(name), "before_updates", "entropy_weights")
+REPLAYING = [name for name in method_names() if needs_replay(make_method(name))]
 
 
-@pytest.mark.parametrize("name", [name for name in method_names() if needs_replay(name)])
+@pytest.mark.parametrize("name", REPLAYING)
 def test_what_needs_a_replay_buffer_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}' needs an agent that learns from a replay"):
         SupervisedLearner(network(torch.float32), [make_method(name)])
 
 
-@pytest.mark.parametrize("name", [name for name in method_names() if not needs_replay(name)])
+@pytest.mark.parametrize("name", sorted({*method_names()} - {*REPLAYING}))
 def test_every_method_can_be_probed(name: str) -> None:
     learner = SupervisedLearner(network(torch.float32), [make_method(name)])
     state, numpy_state = torch.get_rng_state(), np.random.get_state(legacy=False)

@@ -77,6 +77,7 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
     Returns:
         The record's rows.
     """
+    from ...agents.method import needs_replay
     from ...agents.registry import method_names, parse_method
     from .learner import hold_cores
 
@@ -88,9 +89,10 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
     hold_cores(1)
     rows: list[dict[str, Any]] = []
     for agent in settings.agents:
+        fitting = {t: m for t, m in methods.items() if agent == "sac" or not needs_replay(m)}
         for backend in settings.backends:
             print(f"\n{agent.upper()}, {backend}: {SIZES[agent]}")
-            found = cost_rows(agent, backend, methods, settings)
+            found = cost_rows(agent, backend, fitting, settings)
             columns = ["method", "backend", "microseconds", "ratio"]
             cells = [
                 [row["method"], row["backend"], f"{row['microseconds']:.0f}", f"{row['ratio']:.2f}"]

@@ -20,14 +20,18 @@ def test_every_method_is_compared_with_the_plain_update(
     monkeypatch.setattr(learner, "hold_cores", torch.set_num_threads)
     file = tmp_path / "record.jsonl"
     methods = ("l2:coefficient=1e-4", "weight-norm")
-    rows = benchmark_methods(BenchmarkMethods(methods, rounds=1, most_rounds=1, output=file))
+    of_replay = "warm-start"
+    rows = benchmark_methods(
+        BenchmarkMethods((*methods, of_replay), rounds=1, most_rounds=1, output=file)
+    )
     torch.set_num_threads(before)
     head, *written = [json.loads(line) for line in file.read_text().splitlines()]
     assert head["benchmark"] == "methods"
     assert written == json.loads(json.dumps(rows))
     told = {(row["agent"], row["method"]): row for row in rows}
     assert list(told) == [
-        (agent, method) for agent in ("ppo", "sac") for method in ("plain", *methods)
+        *(("ppo", method) for method in ("plain", *methods)),
+        *(("sac", method) for method in ("plain", *methods, of_replay)),
     ]
     for (_, method), row in told.items():
         assert row["backend"] == ("reference" if method == "weight-norm" else "eager")
