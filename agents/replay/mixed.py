@@ -137,6 +137,14 @@ class MixedReplayBuffer(ReplayBuffer):
         joined = [None if column[0] is None else torch.cat(column) for column in columns]
         return ReplayBufferSamples(*joined)  # type: ignore[arg-type]
 
+    def size(self) -> int:
+        """Return how many steps of its own can be sampled."""
+        return self.own.size()
+
+    def forget(self) -> None:
+        """Leave all own steps so far out of samples; they are counted as added still."""
+        self.own.forget()
+
     def reset(self) -> None:
         """Forget the agent's own steps."""
         super().reset()

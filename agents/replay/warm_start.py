@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, final
 
 import torch
+from stable_baselines3.common.buffers import ReplayBuffer
 from torch import Tensor
 
+from ...wrappers.errors import SettingsError
 from ..layers import Part
 from ..method import Method
 from .buffers import LeanReplayBuffer
+from .mixed import MixedReplayBuffer
 from .replay import Replay
+from .tables import TableReplayBuffer
 
 
 @final
@@ -78,12 +82,25 @@ class WarmStart(Method):
         self._told = self._told or self.at_change
 
     def before_updates(self, replay: Replay) -> None:
-        """Begin a warm start if it is time, and set the ratio."""
+        """Begin a warm start if it is time, and set the ratio.
+
+        Raises:
+            SettingsError: changes are occasions to drop what is kept for good.
+        """
+        if (
+            self.at_change
+            and self.buffer == "drop"
+            and isinstance(replay.buffer, TableReplayBuffer)
+        ):
+            kind = type(replay.buffer).__name__
+            raise SettingsError(
+                f"{self.name} can't drop what a {kind} keeps: set buffer=keep or at_change=no"
+            )
         if self._told:
             self._told, self._begun = False, replay.steps
             self._times += 1
             if self.buffer == "drop":
-                _drop(replay)
+                _drop(replay.buffer)
         if self._begun < 0:
             return
         warming = self.steps > 0 and replay.steps - self._begun <= self.steps
@@ -106,9 +123,9 @@ class WarmStart(Method):
         self._told = bool(told)
 
 
-def _drop(replay: Replay) -> None:
-    if isinstance(replay.buffer, LeanReplayBuffer):
+def _drop(buffer: ReplayBuffer) -> None:
+    if isinstance(buffer, LeanReplayBuffer | MixedReplayBuffer):
         # Checkpoints count its steps over its whole life.
-        replay.buffer.forget()
+        buffer.forget()
     else:
-        replay.buffer.reset()
+        buffer.reset()

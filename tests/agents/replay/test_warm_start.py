@@ -13,7 +13,11 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from everlearn.agents import SAC, load_checkpoint, save_checkpoint
 from everlearn.agents.replay import WarmStart
+from everlearn.agents.replay.mixed import MixedReplayBuffer
+from everlearn.agents.replay.reservoir import ReservoirReplayBuffer
+from everlearn.agents.replay.transitions import Transitions
 from everlearn.wrappers import info as info_names
+from everlearn.wrappers.errors import SettingsError
 
 
 class Changing(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -74,6 +78,30 @@ def test_actions_are_those_of_the_policy(build: Callable[..., Any]) -> None:
         agent.actor.log_std.bias.fill_(-9)
     agent.learn(40)
     np.testing.assert_allclose(agent.replay_buffer.actions[:40], np.tanh(0.5), atol=1e-3)
+
+
+def test_mixed_buffers_drop_their_own_steps_alone(build: Callable[..., Any]) -> None:
+    zeros, ones = np.zeros((9, 3), np.float32), np.ones(9, np.float32)
+    earlier = Transitions(zeros, zeros[:, :1], -ones, zeros, ones > 2, ones > 2)
+    agent = build(
+        SAC,
+        worlds(),
+        methods=[WarmStart(steps=10, at_start=False)],
+        replay_buffer_class=MixedReplayBuffer,
+        replay_buffer_kwargs={"sources": {"earlier": earlier}},
+        **SETTINGS,
+    )
+    agent.learn(80)
+    rewards = agent.replay_buffer.sample(64).rewards
+    assert (rewards == -1).sum() == 32
+    assert (rewards > 60).sum() == 32
+
+
+def test_what_is_kept_for_good_can_not_be_dropped(build: Callable[..., Any]) -> None:
+    own = {"replay_buffer_class": ReservoirReplayBuffer, **SETTINGS}
+    with pytest.raises(SettingsError, match="can't drop what a ReservoirReplayBuffer keeps"):
+        build(SAC, methods=[WarmStart()], **own).learn(5)
+    build(SAC, methods=[WarmStart(buffer="keep")], **own).learn(5)
 
 
 @pytest.mark.parametrize("kind", [None, ReplayBuffer])
