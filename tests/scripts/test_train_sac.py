@@ -82,7 +82,7 @@ def test_the_command_line_goes_before_the_preset() -> None:
 
 
 SMALL = (
-    "--stream everlearn/SlipperyAnt-v0:change_every=100 --total-steps 200 --iteration-steps 50 "
+    "--stream everlearn/SlipperyAnt-v0:change_every=100 --total-steps 100 --iteration-steps 50 "
     "--batch-size 8 --hidden-sizes 8 --evaluate-every 0 --buffer-size 500 --no-diagnostics"
 )
 
@@ -90,7 +90,7 @@ SMALL = (
 @pytest.mark.parametrize("preset", ["sr-sac", "bro", "ace", "wsrl"])
 def test_presets_train(preset: str, tmp_path: Path) -> None:
     own = f"--preset {preset} --replay-ratio 0.1 --runs-folder {tmp_path}"
-    starts = [] if preset == "wsrl" else ["--learning-starts", "60"]
+    starts = [] if preset == "wsrl" else ["--learning-starts", "40"]
     assert main([*SMALL.split(), *own.split(), *starts]) == 0
     (folder,) = tmp_path.glob("SlipperyAnt-v0/*/*/seed_0")
     rows = read_run(folder).iterations
@@ -106,9 +106,9 @@ def test_a_run_begins_from_an_earlier_one(tmp_path: Path) -> None:
     assert main([*common, *methods, "--replay-ratio", "0.2", "--seed", "1"]) == 0
     (folder,) = tmp_path.glob("SlipperyAnt-v0/sac+warm-start/*/seed_1")
     rows = read_run(folder).iterations
-    assert rows["replay/ratio"].tolist() == [0, 0, 0, 0]
+    assert rows["replay/ratio"].tolist() == [0, 0]
     # The stream does not tell its learner of changes.
-    assert rows["replay/warm_starts"].tolist() == [1, 1, 1, 1]
+    assert rows["replay/warm_starts"].tolist() == [1, 1]
     ours, theirs = (SAC.load(each / "model.zip", device="cpu") for each in (folder, donor))
     pairs = zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)

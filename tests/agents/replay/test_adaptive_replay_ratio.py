@@ -180,22 +180,22 @@ def test_the_logged_ratio_is_updates_by_transitions(
     ratio: float, n_envs: int, build: Callable[..., Any]
 ) -> None:
     env = make_vec_env("Pendulum-v1", n_envs, seed=0)
-    settings = {"train_freq": 1, "iteration_steps": 48, "backend": "reference"}
-    agent = build(SAC, env, replay_ratio=ratio, learning_starts=47, **settings)
+    settings = {"train_freq": 1, "iteration_steps": 24, "backend": "reference"}
+    agent = build(SAC, env, replay_ratio=ratio, learning_starts=23, **settings)
     updates = count_updates(agent)
-    rows = learn_with_rows(agent, 96)
+    rows = learn_with_rows(agent, 48)
     assert isinstance(agent.ratio.value, float)
     changed = {0.25: 1.0, 1: 4.0, 4: 0.25}[ratio]
     agent.ratio.value = changed
-    rows += learn_with_rows(agent, 96, reset_num_timesteps=False)
+    rows += learn_with_rows(agent, 48, reset_num_timesteps=False)
     begin = 0
     for row in rows:
         made = sum(begin < step <= row["step"] for step in updates)
         assert row["replay/ratio"] == made / (row["step"] - begin)
         begin = row["step"]
     assert [row["replay/ratio"] for row in rows[1:]] == [ratio, changed, changed]
-    # The first rollout that counts is the one that goes beyond the 47.
-    assert len(updates) == int(ratio * (n_envs + 48) + changed * 96)
+    # The first rollout that counts is the one that goes beyond the 23.
+    assert len(updates) == int(ratio * (n_envs + 24) + changed * 48)
 
 
 def test_the_switch_changes_the_logged_ratio_in_mid_run(build: Callable[..., Any]) -> None:

@@ -143,7 +143,8 @@ class Sled(gymnasium.Env[Any, Any]):
 def test_the_dimension_that_moves_the_reward_gets_the_largest_weight(influence: Any) -> None:
     for seed in range(3):
         method = entropy(every_steps=400, samples=400, influence=influence)
-        agent = agent_of(methods=[method], seed=seed, env=make_vec_env(Sled, 1, seed=seed))
+        env = make_vec_env(Sled, 1, seed=seed)
+        agent = agent_of(methods=[method], seed=seed, env=env, learning_starts=400)
         weights = agent.learn(400).methods[0].get_buffer("weights")
         # softmax(0, 0.5, 0) times 3, with the error of 400 rows.
         assert weights[1].item() == pytest.approx(1.36, abs=0.12)
