@@ -27,6 +27,7 @@ from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
 from .experience import WatchedVecEnv
 from .layers import Part, capture_batch, capture_features, gradients_of
+from .learning_worlds import hand_over_learned, learning_worlds, read_learned
 from .method import Method, overrides, refuse_replay
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
@@ -74,6 +75,9 @@ class MethodHost(BaseAlgorithm):
     normalization: dict[str, Any]
     """What worlds that scale observations had learned when the agent was saved or left them."""
 
+    learned_around: list[dict[str, Any]]
+    """What `InferContext` and its like had learned when the agent was saved or left them."""
+
     _penalties: list[Tensor]
     _watched: WatchedVecEnv | None
     _reset_infos: list[dict[str, Any]]
@@ -95,6 +99,7 @@ class MethodHost(BaseAlgorithm):
         self.earlier_steps = 0
         self.normalization = {}
         self.task_state = copy.deepcopy(START)
+        self.learned_around = []
         self.methods = ()
         self.parts = ()
         self._penalties = []
@@ -246,6 +251,9 @@ class MethodHost(BaseAlgorithm):
             self.logger.record(tag, value)
         # Agents that learn from rollouts have learned from the task's last only now.
         self.tasks.go_on()
+        for around in learning_worlds(self.env):
+            for tag, value in around.read_log().items():
+                self.logger.record(tag, value)
 
     def _update_learning_rate(self, optimizers: list[Optimizer] | Optimizer) -> None:
         """Set the learning rate that the schedule and the methods ask for, and log it."""
@@ -355,7 +363,7 @@ class MethodHost(BaseAlgorithm):
     ) -> None:
         """Save the agent with its methods, as a zip that stable-baselines3 itself can load.
 
-        What its worlds have learned of scales, if they normalise, is saved too.
+        What its worlds have learned of scales, if they normalise, or of contexts, is saved too.
 
         Args:
             path: the file to be written.
@@ -366,7 +374,7 @@ class MethodHost(BaseAlgorithm):
         self.method_state = {key: value.cpu() for key, value in state.items()}
         policy_class = self.policy_class
         self.policy_class = changed_policy(policy_class, self.methods)
-        self.normalization = read_statistics(self.env) or self.normalization
+        self._keep_learned()
         try:
             super().save(path, exclude, include)
         finally:
@@ -424,8 +432,8 @@ class MethodHost(BaseAlgorithm):
 
         Args:
             path: the file.
-            env: the world to go on in; the agent can predict without. Worlds that normalise go on
-                from what those of the saved agent had learned of scales.
+            env: the world to go on in; the agent can predict without. Worlds that normalise or
+                infer contexts go on from what those of the saved agent had learned.
             device: where to put the agent.
             custom_objects: objects to use in place of saved ones, by name.
             print_system_info: whether to print the versions it was saved with.
@@ -447,16 +455,25 @@ class MethodHost(BaseAlgorithm):
         agent = super().load(
             path, env, device, custom_objects, print_system_info, force_reset, **kwargs
         )
-        hand_over(agent.normalization, agent.env)
+        agent._hand_over_learned()
         return agent
 
     def set_env(self, env: GymEnv, force_reset: bool = True) -> None:
-        """Go on in another world, which goes on from what was learned of scales if it normalises.
+        """Go on in another world, which goes on from what was learned of scales and contexts.
 
         Args:
             env: the copies of the world.
             force_reset: whether learning goes on with a reset of the world.
         """
-        self.normalization = read_statistics(self.env) or self.normalization
+        self._keep_learned()
         super().set_env(env, force_reset)
+        self._hand_over_learned()
+
+    def _keep_learned(self) -> None:
+        self.normalization = read_statistics(self.env) or self.normalization
+        self.learned_around = read_learned(self.env) or self.learned_around
+
+    def _hand_over_learned(self) -> None:
         hand_over(self.normalization, self.env)
+        # Agents saved before there was any have none.
+        hand_over_learned(getattr(self, "learned_around", ()), self.env)

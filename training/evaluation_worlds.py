@@ -11,6 +11,8 @@ from gymnasium import Space
 from ..envs import make_vec_env
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
     from ..envs import Stream
     from ..envs.make import Backend
     from ..envs.vec_env import StreamVecEnv
@@ -85,9 +87,11 @@ class EvaluationWorlds:
         if not self._alike and min(n_trials, MOST_COPIES) != self._worlds.num_envs:
             self._worlds.close()
             self._worlds = _make(frozen, min(n_trials, MOST_COPIES), backend, normalize)
+        self._seen: VecEnv = self._worlds
+        """The worlds as the agent sees them."""
 
     def follow(self, env: Any) -> None:
-        """Scale observations by what an agent's own worlds have learned, if they do.
+        """Scale observations and infer contexts by what an agent's own worlds have learned.
 
         Args:
             env: the agent's worlds.
@@ -95,6 +99,7 @@ class EvaluationWorlds:
         learned = getattr(env.unwrapped, "normalization", None)
         if learned is not None and self._worlds.normalization is not None:
             self._worlds.normalization.freeze(learned.get_statistics())
+        self._seen = env.twin(self._worlds) if hasattr(env, "twin") else self._worlds
 
     def play(
         self, trials: Sequence[Trial], act: Callable[[Any, Sequence[Trial]], np.ndarray]
@@ -141,7 +146,7 @@ class EvaluationWorlds:
         success: list[bool | None] = [None] * n_trials
         outcomes: dict[int, Outcome] = {}
         for step in range(1, self._most_steps + 1):
-            observations, got, dones, infos = worlds.step(act(observations, filled))
+            observations, got, dones, infos = self._seen.step(act(observations, filled))
             rewards += got
             for copy in range(n_trials):
                 if copy in outcomes:
@@ -167,7 +172,7 @@ class EvaluationWorlds:
         }
         self._engine.hold(context, trials[0].seed)
         self._worlds.prepare_anew([trial.seed for trial in trials])
-        return self._worlds.reset()
+        return self._seen.reset()
 
 
 def _make(

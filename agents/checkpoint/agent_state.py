@@ -16,6 +16,7 @@ from stable_baselines3.common.save_util import recursive_getattr
 from stable_baselines3.common.vec_env import VecNormalize, unwrap_vec_normalize
 from torch import nn
 
+from ..learning_worlds import learning_worlds
 from .replay import get_buffer_state, set_buffer_state
 from .tree import CheckpointError
 
@@ -107,6 +108,8 @@ def get_agent_state(agent: BaseAlgorithm) -> dict[str, Any]:
         state["pending"] = _get_pending(agent._logger)
     if (normalizer := _normalizer(agent)) is not None:
         state["normalizer"] = _get_normalizer(normalizer)
+    if around := learning_worlds(agent.env):
+        state["around"] = [one.get_state() for one in around]
     return state
 
 
@@ -151,6 +154,8 @@ def _set_extras(
             getattr(agent._logger, name).update(state["pending"][name])
     if "normalizer" in state:
         _set_normalizer(_normalizer(agent), state["normalizer"])
+    for one, own in zip(learning_worlds(agent.env), state.get("around", ()), strict=True):
+        one.set_state(own)
 
 
 def _get_pending(logger: Logger) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from .listing import listed
 
 
 @listed("CartPoleForceSign-v0")
-def cartpole_force_sign(mean_length: float = 60.0) -> Stream:
+def cartpole_force_sign(mean_length: float = 60.0, redraw: bool = True) -> Stream:
     """CartPole whose left and right swap at hidden moments, also between episodes.
 
     The smallest world that asks for inference of its context: without memory it cannot be solved,
@@ -23,10 +23,13 @@ def cartpole_force_sign(mean_length: float = 60.0) -> Stream:
 
     Args:
         mean_length: mean of a segment's normal length, in steps.
+        redraw: whether each segment's side is drawn anew, so that half of the changes are none, or
+            every change swaps.
     """
+    sides: ValueLaw = Categorical((-10.0, 10.0)) if redraw else Values((10.0, -10.0))
     force = Change(
         "cartpole-force",
-        Categorical((-10.0, 10.0)),
+        sides,
         Piecewise(ClippedNormalLength(mean_length, 20.0, 10)),
         clock="copy",
         scope="independent",

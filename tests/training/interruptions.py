@@ -23,6 +23,7 @@ from everlearn.training import run
 from everlearn.training.logging import IterationWriter, StreamRecorder
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.sac import TrainSAC
+from everlearn.training.secbad import TrainSeCBAD
 from everlearn.training.tables import Table
 from everlearn.training.tensorboard import EventWriter
 
@@ -109,10 +110,11 @@ def kill_at(patch: Callable[[Any, str, Any], None], point: str, after: int, end:
     patch(owner, name, counted)
 
 
-def settings_from(data: dict[str, Any]) -> TrainPPO | TrainSAC:
+def settings_from(data: dict[str, Any]) -> TrainPPO | TrainSAC | TrainSeCBAD:
     """Build the settings of a run from plain data."""
     data = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-    return {"ppo": TrainPPO, "sac": TrainSAC}[data.pop("agent")](**data)
+    kinds: dict[str, Any] = {one.agent: one for one in (TrainPPO, TrainSAC, TrainSeCBAD)}
+    return kinds[data.pop("agent")](**data)
 
 
 def die() -> None:

@@ -29,6 +29,7 @@ from everlearn.training.door import answer
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.run import read_status
 from everlearn.training.sac import TrainSAC
+from everlearn.training.secbad import TrainSeCBAD
 from everlearn.training.stopping import Diverged, Stopped
 from everlearn.training.train import plan_run, train
 from everlearn.wrappers.errors import SettingsError
@@ -78,6 +79,17 @@ SAC = TrainSAC(
     evaluate_every=3,
     evaluation_steps=20,
 )
+SMALL = "hidden_size=4,latent_size=2,decoder_size=4,train_every=48,updates=2,memory_steps=100"
+SECBAD = TrainSeCBAD(
+    stream="everlearn/CartPoleForceSign-v0:mean_length=20",
+    context=f"secbad:segment_mean=20,segment_deviation=5,{SMALL}",
+    base="ppo:n_steps=16,batch_size=16,hidden_sizes=[8,8]",
+    total_steps=256,
+    n_envs=2,
+    checkpoint_every=2,
+    evaluate_every=3,
+    evaluation_steps=20,
+)
 NORMALIZED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards": True}
 AGENTS: dict[str, Any] = {
     "ppo": PPO,
@@ -87,6 +99,14 @@ AGENTS: dict[str, Any] = {
     "sac+method": replace(SAC, methods=METHODS),
     # Its changes are told, about every 60 steps.
     "sac+replaying": replace(SAC, stream="everlearn/HalfCheetahVelocity-v0", methods=REPLAYING),
+    "secbad": SECBAD,
+    "secbad on sac": replace(
+        SECBAD,
+        stream="everlearn/CataclysmicCartPole-v0",
+        context=f"secbad:labels=no,at_episode_end=reset,window=6,n_ages=70,{SMALL}",
+        base="sac:iteration_steps=32,learning_starts=40,batch_size=8,hidden_sizes=[8,8]"
+        ",buffer_size=100,replay_ratio=0.5",
+    ),
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
     "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
     "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),
@@ -170,6 +190,8 @@ def crash(settings: Any, point: str, after: int) -> None:
         pytest.param("ppo+detection", "native", marks=pytest.mark.slow),
         pytest.param("sac+replaying", "native", marks=pytest.mark.slow),
         ("ppo", "gymnasium"),
+        ("secbad", "gymnasium"),
+        pytest.param("secbad on sac", "gymnasium", marks=pytest.mark.slow),
         pytest.param("sac", "gymnasium", marks=pytest.mark.slow),
         ("ppo+method", "envpool"),
         pytest.param("sac+method", "envpool", marks=pytest.mark.slow),

@@ -8,9 +8,10 @@ from typing import Any
 
 from ..ppo import TrainPPO
 from ..sac import TrainSAC
+from ..secbad import TrainSeCBAD
 from ..settings import RunSettings
 
-AGENTS: dict[str, type[RunSettings]] = {one.agent: one for one in (TrainPPO, TrainSAC)}
+AGENTS: dict[str, type[RunSettings]] = {one.agent: one for one in (TrainPPO, TrainSAC, TrainSeCBAD)}
 """The settings of each agent, by its name."""
 
 
