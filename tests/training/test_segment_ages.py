@@ -35,7 +35,7 @@ def test_steps_are_judged_by_the_world_in_which_they_were_taken() -> None:
     watch._on_training_start()
     rng, signs, lengths = np.random.default_rng(0), [], []
     for step in range(120):
-        observations, rewards, dones, infos = env.step(rng.integers(2, size=2))
+        _, _, dones, infos = env.step(rng.integers(2, size=2))
         watch.num_timesteps = 2 * step + 2
         watch.locals = {"infos": infos, "dones": dones}
         watch._on_step()
