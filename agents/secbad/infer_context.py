@@ -8,12 +8,12 @@ from typing import Any, final
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
 from ...wrappers import info as info_names
 from ...wrappers.errors import SettingsError
+from ..experience import count_actions, count_inputs, encode_actions
 from .learner import ContextLearner
 from .networks import ContextNetworks, Moments
 from .settings import ContextInference
@@ -57,14 +57,9 @@ class InferContext(VecEnvWrapper):
         self, venv: VecEnv, settings: ContextInference | None = None, seed: int = 0
     ) -> None:
         self.settings = ContextInference() if settings is None else settings
-        observed, acted = venv.observation_space, venv.action_space
-        if not isinstance(observed, spaces.Box) or is_image_space(observed):
-            raise SettingsError("context inference needs observations that are vectors of numbers")
-        if not isinstance(acted, spaces.Box | spaces.Discrete):
-            name = type(acted).__name__
-            raise SettingsError(f"context inference can't take in {name} actions: Box and Discrete")
-        n_observed = int(np.prod(observed.shape))
-        n_acted = int(acted.n) if isinstance(acted, spaces.Discrete) else int(np.prod(acted.shape))
+        observed: Any = venv.observation_space
+        n_observed = count_inputs(observed, "context inference")
+        n_acted = count_actions(venv.action_space, "context inference")
         self._knobs = _knobs(venv) if self.settings.kind == "oracle" else ()
         self.networks = ContextNetworks(n_observed, n_acted, self.settings, seed)
         self.contexts = Moments(len(self._knobs))
@@ -98,7 +93,7 @@ class InferContext(VecEnvWrapper):
 
     def step_async(self, actions: np.ndarray) -> None:
         """Pass the actions on."""
-        self._actions = np.asarray(actions)
+        self._actions = actions
         self.venv.step_async(actions)
 
     @torch.no_grad()
@@ -109,8 +104,9 @@ class InferContext(VecEnvWrapper):
         after = observations.copy()
         for i in ended:
             after[i] = np.asarray(infos[i]["terminal_observation"]).reshape(-1)
+        actions = encode_actions(self.action_space, self._actions)
         steps = np.concatenate(
-            [self._last, self._encode_actions(), after - self._last, rewards[:, None]], axis=1
+            [self._last, actions, after - self._last, rewards[:, None]], axis=1
         ).astype(np.float32)
         if self.learner is not None:
             self.networks.add(torch.from_numpy(steps))
@@ -233,14 +229,9 @@ class InferContext(VecEnvWrapper):
                 if self.settings.kind != "oracle":
                     self._features = np.where(dones[:, None], np.float32(0), self._features)
 
-    def _encode_actions(self) -> np.ndarray:
-        if isinstance(self.action_space, spaces.Discrete):
-            actions = self._actions.reshape(-1) - self.action_space.start
-            return np.eye(int(self.action_space.n), dtype=np.float32)[actions]
-        return self._actions.reshape(self.num_envs, -1)
-
     def _flatten(self, observations: Any) -> np.ndarray:
-        return np.asarray(observations, dtype=np.float32).reshape(self.num_envs, -1)
+        # A copy: worlds may write the next observations into the same array.
+        return np.array(observations, dtype=np.float32).reshape(self.num_envs, -1)
 
     def _join(self, observations: np.ndarray, features: np.ndarray) -> np.ndarray:
         return np.concatenate([observations, features], axis=1)
