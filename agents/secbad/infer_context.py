@@ -185,7 +185,7 @@ class InferContext(VecEnvWrapper):
         self._belief = first_belief(networks, n_copies)
         self.inferred = None
         self._history = np.zeros((n_copies, self.settings.frames, networks.n_step), np.float32)
-        self._features = np.zeros((n_copies, self._n_features), np.float32)
+        self._features: np.ndarray = np.zeros((n_copies, self._n_features), np.float32)
         self._last = np.zeros((n_copies, networks.n_observed), np.float32)
         self._first = np.ones(n_copies, dtype=bool)
 

@@ -42,10 +42,12 @@ def variational_losses(
     latents = mean + torch.exp(0.5 * log_variance) * noise
     seen = steps[targets, segments]
     predictions = networks.decode(latents.unsqueeze(1), seen)
-    explained = log_likelihood(predictions, networks.target(seen), networks.log_deviations())
+    expected = networks.target(seen)
+    explained = log_likelihood(predictions, expected, networks.log_deviations())
     return Losses(
         -explained.sum(dim=1).mean(),
         mean_over(chain_divergence(means, log_variances), valid),
+        (expected - predictions).detach().square().flatten(end_dim=-2).mean(dim=0),
     )
 
 
@@ -95,7 +97,7 @@ class ContextLearner:
         count = sums.pop("count", 0.0)
         means = {f"context/{name}": total / count for name, total in sums.items()}
         if count:
-            deviations = self.networks.log_deviations().detach().exp()
+            deviations = self.networks.log_deviations().exp()
             means["context/deviation"] = deviations.mean().item()
         return means
 
@@ -145,6 +147,8 @@ class ContextLearner:
             loss.backward()
         torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 10.0)
         self._optimizer.step()
+        self.networks.note_errors(losses.square_errors)
         self._sums["count"] += 1
-        for name, value in (("loss", loss), *losses._asdict().items()):
-            self._sums[name] += value.item()
+        self._sums["loss"] += loss.item()
+        self._sums["reconstruction"] += losses.reconstruction.item()
+        self._sums["divergence"] += losses.divergence.item()

@@ -15,10 +15,12 @@ class Losses(NamedTuple):
     Attributes:
         reconstruction: negative log-likelihood of what was to be explained.
         divergence: of each posterior from the one before.
+        square_errors: mean squares of the predictions' errors, of shape (predictions,).
     """
 
     reconstruction: Tensor
     divergence: Tensor
+    square_errors: Tensor
 
 
 def log_likelihood(predictions: Tensor, targets: Tensor, log_deviations: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ LEAST_DEVIATION = 0.05
 
 _LEAST_SCALE = 1e-4
 _MOST_SCALED = 10.0
+_ERROR_WEIGHT = 0.05
 _LOG_VARIANCE = (-8.0, 2.0)
 
 
@@ -75,6 +76,7 @@ class ContextNetworks(nn.Module):
 
     hazard: Tensor
     points: Tensor
+    square_errors: Tensor
 
     def __init__(
         self, n_observed: int, n_acted: int, settings: ContextInference, seed: int
@@ -92,7 +94,7 @@ class ContextNetworks(nn.Module):
             self.of_latent = nn.Linear(latent, settings.decoder_size, bias=False)
             self.of_step = nn.Linear(n_observed + n_acted, settings.decoder_size)
             self.prediction = nn.Linear(settings.decoder_size, n_predicted)
-        self.log_deviation = nn.Parameter(torch.zeros(n_predicted))
+        self.register_buffer("square_errors", torch.ones(n_predicted))
         self.observed = Moments(n_observed)
         self.changes = Moments(n_observed)
         self.rewards = Moments(1)
@@ -183,10 +185,22 @@ class ContextNetworks(nn.Module):
         return steps[..., self.n_step - 1 if self.settings.predict == "reward" else first : last]
 
     def log_deviations(self) -> Tensor:
-        """Return the logarithms of the predictions' deviations, of shape (predictions,)."""
+        """Return the logarithms of the predictions' deviations, of shape (predictions,).
+
+        Learned ones are the root mean squares of late errors, the optimum of Rybkin et al., "Simple
+        and effective VAE training with calibrated decoders" (2021).
+        """
         if self.settings.noise == "unit":
-            return torch.zeros_like(self.log_deviation)
-        return self.log_deviation.clamp(min=float(np.log(LEAST_DEVIATION)))
+            return torch.zeros_like(self.square_errors)
+        return 0.5 * self.square_errors.clamp(min=LEAST_DEVIATION**2).log()
+
+    def note_errors(self, squares: Tensor) -> None:
+        """Let errors of an update enter the learned deviations.
+
+        Args:
+            squares: mean squares, of shape (predictions,).
+        """
+        self.square_errors.lerp_(squares, _ERROR_WEIGHT)
 
     def _split(self, steps: Tensor) -> tuple[Tensor, ...]:
         return steps.split([self.n_observed, self.n_acted, self.n_observed, 1], dim=-1)

@@ -80,7 +80,8 @@ class ContextInference:
     """What a context is to explain (paper: both; most released configurations: reward)."""
 
     noise: Literal["learned", "unit"] = "learned"
-    """Deviation of what is predicted: learned for each number, or 1 (released code)."""
+    """Deviation of predictions: that of late errors (Rybkin et al. 2021), or 1 (released code), in
+    deviations of what is predicted."""
 
     latent_size: int = 5
     """Numbers in a latent context (released code: 5)."""

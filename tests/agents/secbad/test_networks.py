@@ -53,12 +53,13 @@ def test_the_seed_alone_decides_the_weights() -> None:
     assert not torch.equal(one["points"], other["points"])
 
 
-def test_unit_noise_is_one() -> None:
+def test_deviations_follow_late_errors_or_are_one() -> None:
     networks = ContextNetworks(3, 2, ContextInference(noise="unit"), seed=0)
-    with torch.no_grad():
-        networks.log_deviation.fill_(-1)
+    networks.note_errors(torch.full((4,), 9.0))
     assert not networks.log_deviations().any()
     learned = ContextNetworks(3, 2, ContextInference(), seed=0)
-    with torch.no_grad():
-        learned.log_deviation.fill_(-9)
-    torch.testing.assert_close(learned.log_deviations().exp(), torch.full((4,), 0.05))
+    assert not learned.log_deviations().any()
+    for _ in range(300):
+        learned.note_errors(torch.tensor([0.0, 0.01, 1.0, 4.0]))
+    expected = torch.tensor([0.05, 0.1, 1.0, 2.0])
+    torch.testing.assert_close(learned.log_deviations().exp(), expected, rtol=1e-4, atol=0)
