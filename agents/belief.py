@@ -44,7 +44,7 @@ def normal_hazard(
     Example:
         >>> hazard = normal_hazard(20, 5, minimum=10, n_ages=25)
         >>> [round(hazard[age - 1].item(), 3) for age in (9, 10, 15, 25)]
-        [0.0, 0.036, 0.064, 0.282]
+        [0.0, 0.036, 0.063, 0.275]
     """
     _require("the mean length", mean > 0, "more than 0", mean)
     _require("the lengths' deviation", standard_deviation > 0, "more than 0", standard_deviation)
@@ -187,7 +187,7 @@ def update_age(log_ages: Tensor, log_likelihoods: Tensor) -> Tensor:
         Logarithms of probabilities that sum to 1, of shape (..., ages).
 
     Example:
-        >>> update_age(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.0, 3.0]).log()).exp()
+        >>> update_age(torch.tensor([0.5, 0.5]).log(), torch.tensor([1.0, 3.0]).log()).exp()
         tensor([0.2500, 0.7500])
     """
     return torch.log_softmax(log_ages + log_likelihoods, dim=-1)

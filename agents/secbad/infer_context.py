@@ -53,6 +53,9 @@ class InferContext(VecEnvWrapper):
         >>> agent = PPO("MlpPolicy", worlds, n_steps=32, batch_size=16, device="cpu").learn(64)
     """
 
+    _features: np.ndarray
+    _first: np.ndarray
+
     def __init__(
         self, venv: VecEnv, settings: ContextInference | None = None, seed: int = 0
     ) -> None:
@@ -185,7 +188,7 @@ class InferContext(VecEnvWrapper):
         self._belief = first_belief(networks, n_copies)
         self.inferred = None
         self._history = np.zeros((n_copies, self.settings.frames, networks.n_step), np.float32)
-        self._features: np.ndarray = np.zeros((n_copies, self._n_features), np.float32)
+        self._features = np.zeros((n_copies, self._n_features), np.float32)
         self._last = np.zeros((n_copies, networks.n_observed), np.float32)
         self._first = np.ones(n_copies, dtype=bool)
 
@@ -218,12 +221,12 @@ class InferContext(VecEnvWrapper):
         begun = self.venv.unwrapped.reset_infos
         nexts = [begun[i] if done else infos[i] for i, done in enumerate(dones)]
         told = (info.get(info_names.BOUNDARY) for info in (*nexts, *infos))
-        self._first = np.array([bool(one) for one in told]).reshape(2, -1).any(axis=0)
+        self._first = np.any(np.array([bool(one) for one in told]).reshape(2, -1), axis=0)
         self._features = features
         if dones.any():
             self._features = self._without_memory(nexts, features)
             if self.settings.at_episode_end == "reset":
-                self._first |= dones
+                self._first = self._first | dones
                 self._belief = begin_again(self._belief, torch.from_numpy(dones))
                 self._history[dones] = 0
                 if self.settings.kind != "oracle":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from scipy.stats import qmc
@@ -136,7 +138,7 @@ class ContextNetworks(nn.Module):
         Returns:
             Of the shape of `hidden`.
         """
-        one = self.encoder
+        one: Any = self.encoder
         seen = nn.functional.linear(steps, one.weight_ih_l0, one.bias_ih_l0).unsqueeze(1)
         kept = nn.functional.linear(hidden, one.weight_hh_l0, one.bias_hh_l0)
         reset_seen, update_seen, new_seen = seen.chunk(3, dim=-1)

@@ -92,7 +92,8 @@ def errors(variance: float, n_ages: int = N_STEPS, geometric: float = 0.0) -> Er
     hazard = normal_hazard(MEAN, DEVIATION, LEAST, n_ages)
     if geometric:
         hazard = geometric_hazard(geometric, n_ages)
-    squares, near = [], []
+    squares: list[list[float]] = []
+    near: list[Tensor] = []
     for step, (log_ages, means, variances) in enumerate(run_filter(data, variance, hazard)):
         found = [how(log_ages, means, variances)[0] for how in (mixture, most_likely)]
         truth = data.contexts[:, step : step + 1]
@@ -100,8 +101,10 @@ def errors(variance: float, n_ages: int = N_STEPS, geometric: float = 0.0) -> Er
         near.append((log_ages.argmax(dim=1) + 1 - data.ages[:, step]).abs())
     apart = torch.stack(near, dim=1)
     late = data.ages > 5
+    mean, most = np.mean(squares, axis=0).tolist()
     return Errors(
-        *np.mean(squares, axis=0).tolist(),
+        mean,
+        most,
         (apart <= 2).double().mean().item(),
         (apart[late] <= 3).double().mean().item(),
     )

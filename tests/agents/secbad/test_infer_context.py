@@ -196,7 +196,7 @@ def test_zips_hold_what_was_learned(tmp_path: Path) -> None:
     agent.save(tmp_path / "agent.zip")
     env = worlds(seed=4)
     assert not torch.equal(env.networks.points, torch.zeros(1))
-    loaded = PPO.load(tmp_path / "agent.zip", env=env, device="cpu")
+    loaded: Any = PPO.load(tmp_path / "agent.zip", env=env, device="cpu")
     learned = agent.env.networks.state_dict()
     torch.testing.assert_close(loaded.env.networks.state_dict(), learned, rtol=0, atol=0)
     assert PPO.load(tmp_path / "agent.zip", device="cpu").learned_around

@@ -50,7 +50,7 @@ def learn(labels: bool) -> ContextNetworks:
     return networks
 
 
-@pytest.mark.parametrize("labels", [True, False])
+@pytest.mark.parametrize("labels", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_what_is_learned_finds_the_changes(labels: bool) -> None:
     networks = learn(labels)
     steps, first = live(200, 4, seed=1)
