@@ -60,6 +60,10 @@ class Method(nn.Module):
     needs_gradients: ClassVar[bool] = False
     """Whether the parameters' `grad`, clipped, is to be kept for its `after_step`."""
 
+    replays: ClassVar[bool] = False
+    """Whether it means nothing to agents without a replay buffer, though it has none of its
+    seams."""
+
     generator: torch.Generator | None
     """The source of all its randomness; None unless `attach` makes one."""
 
@@ -330,7 +334,7 @@ def needs_replay(method: Method) -> bool:
     Args:
         method: the method.
     """
-    return overrides(method, "before_updates", "entropy_weights")
+    return method.replays or overrides(method, "before_updates", "entropy_weights")
 
 
 def refuse_replay(methods: Iterable[Method], learner: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .method import Method
 
 METHODS = {
+    "a-gem": ".retention.a_gem:AGEM",
     "adaptive-replay-ratio": ".replay.adaptive_replay_ratio:AdaptiveReplayRatio",
     "ash": ".plasticity.ash:ASH",
     "causality-aware-entropy": ".replay.causality_aware_entropy:CausalityAwareEntropy",
@@ -49,15 +50,18 @@ METHODS = {
     "perfect-memory": ".retention.perfect_memory:PerfectMemory",
     "plasticity-injection": ".plasticity.plasticity_injection:PlasticityInjection",
     "redo": ".plasticity.redo:ReDo",
+    "reset-and-distill": ".retention.reset_and_distill:ResetAndDistill",
     "resets": ".plasticity.resets:Resets",
     "self-normalized-resets": ".plasticity.self_normalized_resets:SelfNormalizedResets",
     "shrink-and-perturb": ".plasticity.shrink_and_perturb:ShrinkAndPerturb",
     "spectral": ".plasticity.spectral:Spectral",
+    "tail": ".retention.tail:TAIL",
     "trac": ".plasticity.trac:TRAC",
     "upgd": ".plasticity.upgd:UPGD",
     "warm-start": ".replay.warm_start:WarmStart",
     "wasserstein": ".plasticity.wasserstein:Wasserstein",
     "weight-norm": ".plasticity.weight_norm:WeightNorm",
+    "wsn": ".retention.wsn:WSN",
 }
 """Where each method's class is; a new method is one more line."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -27,6 +28,7 @@ from ..retention.task import Examples
 from ..update_log import forget_update, read_update, show_update
 from .diagnosis import make_subject
 from .learner import PPOLearner
+from .old_examples import differentiate_actor
 from .parts import build_parts
 from .rollout import RolloutCollector
 from .support import why_reference
@@ -251,4 +253,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
         return [self.policy]
 
     def _build_parts(self) -> tuple[Part, ...]:
-        return build_parts(self.policy)
+        parts = build_parts(self.policy)
+        if self.methods:
+            parts[0].differentiate = partial(differentiate_actor, parts[0])
+        return parts

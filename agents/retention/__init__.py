@@ -29,6 +29,7 @@ State is buffers, as for any method, but that a retention method may register th
 loading a saved state makes those that it has. What is no buffer is lost.
 """
 
+from .a_gem import AGEM
 from .clonex import ClonEx
 from .fine_tuning import FineTuning
 from .l2_previous import L2Previous
@@ -37,10 +38,16 @@ from .multi_head import MultiHead
 from .online_ewc import OnlineEWC
 from .packnet import PackNet
 from .perfect_memory import PerfectMemory
+from .reset_and_distill import ResetAndDistill
 from .retention_method import RetentionMethod
+from .tail import TAIL
+from .wsn import WSN
 
 __all__ = [
+    "AGEM",
     "MAS",
+    "TAIL",
+    "WSN",
     "ClonEx",
     "FineTuning",
     "L2Previous",
@@ -48,5 +55,6 @@ __all__ = [
     "OnlineEWC",
     "PackNet",
     "PerfectMemory",
+    "ResetAndDistill",
     "RetentionMethod",
 ]

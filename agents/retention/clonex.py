@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..layers import Part
-from .answers import Answers, answers_with, divergence
+from .answer_memory import divergence_from_kept, keep_answers, kept_tasks
 from .retention_method import RetentionMethod, is_policy
 from .task import Task
 
@@ -67,40 +67,16 @@ class ClonEx(RetentionMethod):
 
     def end_task(self, task: Task) -> None:
         """Keep some of the task's observations, and what the policy answers there."""
-        if self.coefficient == 0:
-            return
-        inputs = task.sample(self.memory_size, self.generator).observations.clone()
-        answers = answers_with(self.policy, self.policy.parameters, inputs)
-        kept = {"observations": inputs, **answers._asdict()}
-        for name, value in kept.items():
-            # A copy: a spread that no observation changes is a view of the parameter.
-            self.register_buffer(f"{name}_{task.number}", value.new_empty(value.shape).copy_(value))
+        if self.coefficient > 0:
+            keep_answers(self, self.policy, task, self.memory_size)
 
     def penalty(self, part: Part) -> Tensor | None:
         """Return the divergence from what was answered in earlier tasks."""
-        tasks = self._tasks()
+        present = int(self.get_buffer("present"))
+        tasks = [task for task in kept_tasks(self) if task != present]
         if part is not self.policy or not tasks or self.coefficient == 0:
             return None
-        drawn = torch.randint(
-            len(tasks) * self.memory_size, (self.batch_size,), generator=self.generator
-        )
-        total = torch.zeros((), dtype=part.parameters[0].dtype)
-        for index, task in enumerate(tasks):
-            rows = drawn[drawn // self.memory_size == index] % self.memory_size
-            if len(rows):
-                total = total + len(rows) / self.batch_size * self._divergence(task, rows)
-        return self.coefficient * total
-
-    def _divergence(self, task: int, rows: Tensor) -> Tensor:
-        inputs, means, log_stds = (
-            self.get_buffer(f"{name}_{task}")[rows] for name in ("observations", *Answers._fields)
-        )
-        part = self.policy
         assert part.parameters_of is not None
-        present = answers_with(part, part.parameters_of(task), inputs)
-        return divergence(Answers(means, log_stds), present, part.choices)
-
-    def _tasks(self) -> list[int]:
-        names = [name for name in self._buffers if name.startswith("observations_")]
-        tasks = sorted(int(name.removeprefix("observations_")) for name in names)
-        return [task for task in tasks if task != int(self.get_buffer("present"))]
+        return self.coefficient * divergence_from_kept(
+            self, part, tasks, self.batch_size, part.parameters_of
+        )

@@ -40,6 +40,7 @@ class PackNet(RetentionMethod):
     """
 
     name: ClassVar[str] = "packnet"
+    brings: ClassVar[str | None] = "weights of tasks"
 
     n_tasks: int = 10
     """How many tasks share the weights, 1 or more (Continual World: the sequence's, 10 or 20)."""

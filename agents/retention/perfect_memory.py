@@ -25,6 +25,7 @@ class PerfectMemory(RetentionMethod):
     """
 
     name: ClassVar[str] = "perfect-memory"
+    replays: ClassVar[bool] = True
 
     def keeps(self) -> frozenset[str]:
         """Return what the agent does not begin anew at a task."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, final
 
 import numpy as np
@@ -33,6 +34,7 @@ from .diagnosis import make_subject
 from .entropy import gather_entropy_weights, weigh_entropy
 from .iterations import ITERATION_STEPS, StepIterations
 from .learner import SACLearner
+from .old_examples import differentiate_actor
 from .options import SACOptions
 from .parts import build_parts, shield_critic
 from .policy import with_layer_norm
@@ -364,4 +366,6 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             rate, temperature = self.lr_schedule(1), self.log_ent_coef
             self.ent_coef_optimizer = Adam([temperature], lr=rate)  # type: ignore[assignment, arg-type]
             parts[0].renew_temperature = self._renew_temperature
+        if self.methods:
+            parts[0].differentiate = partial(differentiate_actor, self, parts)
         return parts

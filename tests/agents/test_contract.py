@@ -163,6 +163,9 @@ CASES = {
     ),
     "l2": penalty(),
     "l2-init": penalty(),
+    "a-gem": Case(
+        on={"memory_size": 20, "batch_size": 7}, wrong={"memory_size": 0, "batch_size": 0}
+    ),
     "clonex": Case(
         on={"coefficient": 1.0, "memory_size": 20, "batch_size": 7},
         off={"coefficient": 0.0},
@@ -189,6 +192,12 @@ CASES = {
         wrong={"n_tasks": 0, "retrain_steps": -1, "retrain_clip": 0},
     ),
     "perfect-memory": Case(on={}),
+    "reset-and-distill": Case(
+        on={"memory_size": 20, "distill_steps": 3, "batch_size": 8},
+        wrong={"memory_size": 0, "distill_steps": -1, "batch_size": 0, "distill_rate": 0},
+    ),
+    "tail": Case(on={"rank": 2}, wrong={"rank": 0}),
+    "wsn": Case(on={"share": 0.5}, off={"share": 1.0}, wrong={"share": 0, "score_rate": 0}),
     "parseval": penalty(scale=0),
     "spectral": penalty(power=1),
     "wasserstein": penalty(),

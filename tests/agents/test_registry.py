@@ -109,4 +109,5 @@ def test_infinite_settings_are_refused() -> None:
 def test_every_method_can_be_imported_from_its_room() -> None:
     classes = {type(make_method(name)).__name__ for name in method_names()}
     rooms = {*plasticity.__all__, *reaction.__all__, *replay.__all__, *retention.__all__}
-    assert classes == rooms - {"RetentionMethod"}
+    # Meta-policies are in files of their own.
+    assert classes == (rooms - {"RetentionMethod"}) | {"CoTASP"}
