@@ -128,6 +128,52 @@ class Activation:
 
 @final
 @dataclass(frozen=True)
+class LayerNorm:
+    """Layer norm over the last dimension (Ba et al. 2016)."""
+
+    module: nn.LayerNorm
+    """The module."""
+
+    weight: int | None
+    """Position of the weight, of shape (width,)."""
+
+    bias: int | None
+    """Position of the bias, of shape (width,)."""
+
+    def forward(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Return the outputs."""
+        return F.layer_norm(inputs, *self._settings(parameters))
+
+    def backward(
+        self,
+        parameters: Parameters,
+        inputs: Tensor,
+        outputs: Tensor,
+        gradient: Tensor,
+        gradients: Gradients,
+    ) -> Tensor:
+        """Write the gradients of weight and bias, and return that of the inputs."""
+        shape, weight, bias, eps = self._settings(parameters)
+        _, mean, deviation = _aten.native_layer_norm(inputs, shape, weight, bias, eps)
+        wanted = [True, weight is not None, bias is not None]
+        of_inputs, *of_own = _aten.native_layer_norm_backward(
+            gradient, inputs, shape, mean, deviation, weight, bias, wanted
+        )
+        for position, of_parameter in zip((self.weight, self.bias), of_own, strict=True):
+            if position is not None:
+                gradients[position] = of_parameter
+        return of_inputs
+
+    def _settings(
+        self, parameters: Parameters
+    ) -> tuple[list[int], Tensor | None, Tensor | None, float]:
+        weight = None if self.weight is None else parameters[self.weight]
+        bias = None if self.bias is None else parameters[self.bias]
+        return list(self.module.normalized_shape), weight, bias, self.module.eps
+
+
+@final
+@dataclass(frozen=True)
 class Differentiated:
     """Any other module without buffers, differentiated by torch."""
 
@@ -242,10 +288,12 @@ def make_chain(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Ch
         _require_pure(module)
         own = {name: positions[id(parameter)] for name, parameter in module.named_parameters()}
         if type(module) is nn.Linear:
-            first = not any(isinstance(step, Affine | Differentiated) for step in steps)
+            first = all(isinstance(step, Activation) for step in steps)
             steps.append(Affine(own["weight"], own.get("bias"), first))
         elif type(module) in DERIVATIVES:
             steps.append(Activation(module))
+        elif type(module) is nn.LayerNorm:
+            steps.append(LayerNorm(module, own.get("weight"), own.get("bias")))
         else:
             steps.append(Differentiated(module, tuple(own), tuple(own.values())))
     return Chain(tuple(steps))
