@@ -9,8 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from ..wrappers.errors import unknown
 from .settings import require
 from .terminal import print_table
 
@@ -18,6 +19,9 @@ from .terminal import print_table
 @dataclass(frozen=True)
 class ProbeReplay(ABC):
     """What all experiments share: SAC on Pendulum with two layers of 64 units."""
+
+    agents: tuple[str, ...] = ()
+    """Kinds of agents, by the names that the table shows; by default all there are."""
 
     seeds: int = 3
     """How many agents of each kind."""
@@ -37,6 +41,9 @@ class ProbeReplay(ABC):
     name: ClassVar[str]
     """The method's."""
 
+    kinds: ClassVar[tuple[str, ...]]
+    """All kinds of agents there are."""
+
     columns: ClassVar[tuple[str, ...]]
     """What is shown of each agent at its end, beside its kind and its seed."""
 
@@ -45,6 +52,14 @@ class ProbeReplay(ABC):
         for name in ("seeds", "steps", "every"):
             require(self, name, getattr(self, name) >= 1, "1 or more")
         require(self, "every", self.every <= self.steps, f"{self.steps} or less, as --steps is")
+        for kind in self.agents:
+            if kind not in self.kinds:
+                raise unknown("agent", kind, self.kinds)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The kinds of agents that are asked for."""
+        return self.agents or self.kinds
 
     @abstractmethod
     def rows(self, seed: int) -> Iterator[dict[str, Any]]:
@@ -103,6 +118,7 @@ class ProbeAdaptiveReplayRatio(ProbeReplay):
     """Updates on the first 300 steps of the primed agent."""
 
     name: ClassVar[str] = "adaptive-replay-ratio"
+    kinds: ClassVar[tuple[str, ...]] = ("ratio 0.5", "ratio 2", "adaptive", "primed, adaptive")
     columns: ClassVar[tuple[str, ...]] = ("return", "updates", "switched_at", "active_units")
 
     def rows(self, seed: int) -> Iterator[dict[str, Any]]:
@@ -119,7 +135,13 @@ class ProbeCausalityAwareEntropy(ProbeReplay):
     The torque of a pendulum is in the second; the others do nothing. Each agent's effects are
     estimated at each evaluation from all that it has experienced since the one before, and in the
     end from all there is; its own weights follow them, but for the agent that is plain.
+
+    Swinging up is paid alike for mirrored states and torques, so that no linear effect of the
+    torque on the reward is to be found; spinning is paid for speed in one direction.
     """
+
+    task: Literal["swing-up", "spin"] = "swing-up"
+    """What the pendulum is paid for: being up, as ever, or its angular velocity."""
 
     seeds: int = 5
     """How many agents of each kind."""
@@ -131,6 +153,7 @@ class ProbeCausalityAwareEntropy(ProbeReplay):
     """Steps between two evaluations of 10 episodes, and between two estimates."""
 
     name: ClassVar[str] = "causality-aware-entropy"
+    kinds: ClassVar[tuple[str, ...]] = ("plain", "signed", "absolute")
     columns: ClassVar[tuple[str, ...]] = ("return", "live_weight", "dummy_weight", "live_effect")
 
     def rows(self, seed: int) -> Iterator[dict[str, Any]]:
@@ -161,6 +184,7 @@ class ProbeWarmStart(ProbeReplay):
     """Steps for which the policy is frozen."""
 
     name: ClassVar[str] = "warm-start"
+    kinds: ClassVar[tuple[str, ...]] = ("keep", "drop", "drop, frozen", "drop, reset")
     columns: ClassVar[tuple[str, ...]] = ("return", "lowest_return", "mean_return")
 
     def rows(self, seed: int) -> Iterator[dict[str, Any]]:

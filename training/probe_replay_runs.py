@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -29,15 +30,25 @@ DIMENSIONS, LIVE = 4, 1
 
 
 class LiveAndDummies(gymnasium.ActionWrapper[Any, Any, Any]):
-    """Pendulum whose torque is one of four action dimensions; the others do nothing."""
+    """Pendulum whose torque is one of four action dimensions; the others do nothing.
 
-    def __init__(self) -> None:
+    Args:
+        task: "swing-up" for Pendulum's own rewards, "spin" for its angular velocity as the reward.
+    """
+
+    def __init__(self, task: str = "swing-up") -> None:
         super().__init__(gymnasium.make("Pendulum-v1"))
         self.action_space = spaces.Box(-2, 2, (DIMENSIONS,))
+        self.task = task
 
     def action(self, action: Any) -> Any:
         """Return the torque alone."""
         return action[LIVE : LIVE + 1]
+
+    def step(self, action: Any) -> Any:
+        """Step, and pay for the task."""
+        observation, reward, *rest = super().step(action)
+        return observation, float(observation[2]) if self.task == "spin" else reward, *rest
 
 
 class Turned(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -76,7 +87,8 @@ def adaptive_rows(settings: ProbeAdaptiveReplayRatio, seed: int) -> Iterator[dic
         "adaptive": (0.5, [adaptive]),
         "primed, adaptive": (0.5, [adaptive]),
     }
-    for kind, (ratio, methods) in kinds.items():
+    for kind in settings.chosen:
+        ratio, methods = kinds[kind]
         agent = _make(make_vec_env("Pendulum-v1", 1), seed, methods, ratio)
         if kind.startswith("primed"):
             agent.learn(RANDOM_STEPS)
@@ -114,10 +126,11 @@ def causality_rows(settings: ProbeCausalityAwareEntropy, seed: int) -> Iterator[
         "signed": [CausalityAwareEntropy(**own)],  # type: ignore[arg-type]
         "absolute": [CausalityAwareEntropy(influence="absolute", **own)],  # type: ignore[arg-type]
     }
-    for kind, methods in kinds.items():
-        agent = _make(make_vec_env(LiveAndDummies, 1), seed, methods, 1.0)
+    world = partial(LiveAndDummies, settings.task)
+    for kind in settings.chosen:
+        agent = _make(make_vec_env(world, 1), seed, kinds[kind], 1.0)
         assert agent.replay_buffer is not None
-        for row in _learn(agent, settings.steps, settings.every, LiveAndDummies):
+        for row in _learn(agent, settings.steps, settings.every, world):
             number = settings.steps if row["step"] >= settings.steps else settings.every
             transitions = newest_transitions(agent.replay_buffer, number)
             effects = reward_effects(transitions, "least-squares")
@@ -157,9 +170,9 @@ def warm_start_rows(settings: ProbeWarmStart, seed: int) -> Iterator[dict[str, A
         "drop, frozen": [warm],
         "drop, reset": [drop, Resets(every_steps=None, at_change=True)],
     }
-    for kind, methods in kinds.items():
+    for kind in settings.chosen:
         env = make_vec_env(Turned, 1, seed=seed + 1)
-        agent = SAC.load(file, env=env, device="cpu", methods=methods, seed=seed + 1)
+        agent = SAC.load(file, env=env, device="cpu", methods=kinds[kind], seed=seed + 1)
         agent.replay_buffer = copy.deepcopy(donor.replay_buffer)
         env.env_method("turn")
         returns: list[float] = []

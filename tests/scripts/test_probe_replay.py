@@ -9,7 +9,7 @@ from everlearn.scripts.probe_replay import main
 
 TINY = {
     "adaptive-replay-ratio": "--steps 340 --every 170 --check-every 1 --priming 5",
-    "causality-aware-entropy": "--steps 60 --every 30",
+    "causality-aware-entropy": "--steps 60 --every 30 --task spin",
     "warm-start": "--steps 20 --every 10 --donor-steps 320 --frozen-steps 5",
 }
 KINDS = {
@@ -29,13 +29,20 @@ def test_a_tiny_experiment(
     head, *rows = map(json.loads, record.read_text().splitlines())
     assert head["experiment"] == name
     assert [row["agent"] for row in rows] == [kind for kind in KINDS[name] for _ in range(2)]
-    assert all(row["return"] < 0 for row in rows)
+    assert all(row["return"] < 0 for row in rows) or name == "causality-aware-entropy"
     if name == "adaptive-replay-ratio":
         made = {row["agent"]: row["updates"] for row in rows}
         assert (made["ratio 0.5"], made["ratio 2"]) == (20, 80)
     assert KINDS[name][-1] in capsys.readouterr().out
 
 
-def test_wrong_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["warm-start", "--seeds", "0"]) == 2
-    assert "--seeds must be 1 or more, not 0" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--seeds 0", "--seeds must be 1 or more, not 0"),
+        ("--agents keeep", "unknown agent 'keeep': did you mean 'keep'?"),
+    ],
+)
+def test_wrong_settings(arguments: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["warm-start", *arguments.split()]) == 2
+    assert sentence in capsys.readouterr().err
