@@ -44,7 +44,7 @@ class WatchedVecEnv(VecEnvWrapper):
     Methods may put another reward in the place of the world's (`Method.reward`), and tell that the
     world seems to have changed (`Method.notices`): the first copy's `info` then has "detected".
     Agents of this package watch by themselves; for others, such as stable-baselines3's DQN, see
-    `everlearn.agents.reaction.react`.
+    `everlearn.agents.reaction.worlds.react`.
 
     Args:
         venv: the worlds.

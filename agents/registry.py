@@ -49,6 +49,7 @@ METHODS = {
     "parseval": ".plasticity.parseval:Parseval",
     "perfect-memory": ".retention.perfect_memory:PerfectMemory",
     "plasticity-injection": ".plasticity.plasticity_injection:PlasticityInjection",
+    "reactive-exploration": ".reaction.reactive_exploration:ReactiveExploration",
     "redo": ".plasticity.redo:ReDo",
     "reset-and-distill": ".retention.reset_and_distill:ResetAndDistill",
     "resets": ".plasticity.resets:Resets",

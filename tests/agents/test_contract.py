@@ -121,6 +121,11 @@ CASES = {
         off={"at_change": False},
         wrong={"last_layers": -1},
     ),
+    "reactive-exploration": Case(
+        on={"every_steps": 8, "memory": 16, "dynamics_share": 0.5, "hidden_size": 8},
+        off={"dynamics_share": 0.0, "reward_share": 0.0},
+        wrong={"dynamics_share": 2, "reward_scale": -1, "memory": 1, "features": "good"},
+    ),
     "redo": Case(
         on={"every_updates": 3, "dormant_threshold": 0.9},
         off={"every_updates": None},
