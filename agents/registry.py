@@ -34,6 +34,7 @@ METHODS = {
     "drm-perturbation": ".plasticity.drm_perturbation:DrMPerturbation",
     "elephant": ".plasticity.elephant:Elephant",
     "equal-betas-adam": ".plasticity.equal_betas_adam:EqualBetasAdam",
+    "experts": ".reaction.experts:Experts",
     "fine-tuning": ".retention.fine_tuning:FineTuning",
     "infinite-schedule": ".plasticity.infinite_schedule:InfiniteSchedule",
     "l2": ".plasticity.l2:L2",

@@ -107,7 +107,11 @@ class BayesianOnline(Detector):
         beliefs = beliefs - logsumexp(beliefs)
         sizes, means, squares = _add(value, *moved)
         state = BayesianState(state.first, state.seen + 1, beliefs, sizes, means, squares)
-        return state, self._is_alarm(state)
+        return state, self._has_risen(state, self.threshold)
+
+    def suspects(self, state: BayesianState) -> bool:
+        """Say whether a recent rise is likelier than none."""
+        return state.seen > self.window and self._has_risen(state, 0.5)
 
     def _gather(self, state: BayesianState, value: float) -> BayesianState:
         first = state.first.copy()
@@ -158,9 +162,9 @@ class BayesianOnline(Detector):
             moved.append(shifted[:-1])
         return aged, *moved
 
-    def _is_alarm(self, state: BayesianState) -> bool:
+    def _has_risen(self, state: BayesianState, probability: float) -> bool:
         young, old = state.log_belief[: self.recent], state.log_belief[self.recent :]
-        if logsumexp(young) <= np.log(self.threshold):
+        if logsumexp(young) <= np.log(probability):
             return False
         newer, older = int(young.argmax()), self.recent + int(old.argmax())
         return bool(state.means[newer] > state.means[older])

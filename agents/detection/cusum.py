@@ -81,3 +81,7 @@ class CUSUM(Detector):
             scaled = excess / deviation if deviation > 0 else self.threshold * np.sign(excess) * 2
             total = max(0.0, state.total + float(scaled) - self.slack)
         return CUSUMState(*reference.add(value), total), total > self.threshold
+
+    def suspects(self, state: CUSUMState) -> bool:
+        """Say whether the sum is half way to an alarm."""
+        return state.total > self.threshold / 2

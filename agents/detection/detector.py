@@ -33,6 +33,14 @@ class Detector(ABC):
     def advance(self, state: Any, value: float) -> tuple[Any, bool]:
         """Return the state after a finite value, and whether the stream has changed."""
 
+    def suspects(self, state: Any) -> bool:
+        """Say whether the newest value is suspicious: what is learned from it may spoil a model.
+
+        Args:
+            state: after it.
+        """
+        return False
+
     def step(self, state: Any, value: float) -> tuple[Any, bool]:
         """Take in one value.
 

@@ -94,3 +94,7 @@ class LossDeviation(Detector):
                 above = state.above + 1
         state = LossDeviationState(*reference.add(value), smoothed, above)
         return state, above >= self.patience
+
+    def suspects(self, state: LossDeviationState) -> bool:
+        """Say whether the smoothed loss is too high."""
+        return state.above > 0

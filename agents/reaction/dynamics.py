@@ -9,7 +9,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .flat_networks import FlatNetworks
+from .flat_networks import FlatNetworks, Networks, answer
 from .scales import ForgettingScale
 from .transitions import Rows
 
@@ -88,25 +88,25 @@ class DynamicsModel(nn.Module):
     @torch.no_grad()
     def errors(self, rows: Rows) -> Errors:
         """Return how far the model is off at some steps."""
-        values = self.networks.values
-        before, after = self._features(values, rows)
-        dynamics = self._predict(values, before, rows) - after
-        return Errors(dynamics.square().sum(dim=1), self._reward_error(values, rows))
+        networks = self.networks.split(self.networks.values)
+        before, after = self._features(networks, rows)
+        dynamics = self._predict(networks, before, rows) - after
+        return Errors(dynamics.square().sum(dim=1), self._reward_error(networks, rows))
 
-    def loss(self, values: Tensor, rows: Rows) -> Tensor:
+    def loss(self, networks: Networks, rows: Rows) -> Tensor:
         """Return what is to be minimised.
 
         Args:
-            values: the networks' parameters, flat.
+            networks: all of them.
             rows: the steps.
         """
-        before, after = self._features(values, rows)
-        error = self._predict(values, before, rows) - after.detach()
+        before, after = self._features(networks, rows)
+        error = self._predict(networks, before, rows) - after.detach()
         loss = self._weight * error.square().sum(dim=1).mean() / 2
-        loss = loss + self._reward_error(values, rows).mean()
+        loss = loss + self._reward_error(networks, rows).mean()
         if not self._learned:
             return loss
-        guesses = self.networks.answer(values, "inverse", torch.cat([before, after], dim=1))
+        guesses = answer(networks["inverse"], torch.cat([before, after], dim=1))
         if self._discrete:
             inverse = functional.cross_entropy(guesses, rows.actions)
         else:
@@ -115,23 +115,23 @@ class DynamicsModel(nn.Module):
 
     def learn(self, rows: Rows) -> None:
         """Make a gradient step."""
-        self.networks.learn(lambda values: self.loss(values, rows))
+        self.networks.learn(lambda networks: self.loss(networks, rows))
 
-    def _features(self, values: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    def _features(self, networks: Networks, rows: Rows) -> tuple[Tensor, Tensor]:
         """Return what the forward model reads, and what it is to predict."""
         before = self.observations(rows.observations)
         if not self._learned:
             return before, self.changes(rows.next_observations - rows.observations)
         both = torch.cat([before, self.observations(rows.next_observations)])
-        features = self.networks.answer(values, "encoder", both)
+        features = answer(networks["encoder"], both)
         first, second = features.split(len(before))
         return first, second
 
-    def _predict(self, values: Tensor, features: Tensor, rows: Rows) -> Tensor:
+    def _predict(self, networks: Networks, features: Tensor, rows: Rows) -> Tensor:
         inputs = torch.cat([features, rows.actions], dim=1)
-        return self.networks.answer(values, "forward", inputs)
+        return answer(networks["forward"], inputs)
 
-    def _reward_error(self, values: Tensor, rows: Rows) -> Tensor:
+    def _reward_error(self, networks: Networks, rows: Rows) -> Tensor:
         inputs = torch.cat([self.observations(rows.observations), rows.actions], dim=1)
-        guess = self.networks.answer(values, "reward", inputs)
+        guess = answer(networks["reward"], inputs)
         return (guess - self.rewards(rows.rewards)).square().squeeze(1)

@@ -16,6 +16,25 @@ from ..penalties import differentiate
 ADAM = AdamSettings((0.9, 0.999), 1e-8, 0.0)
 """As Kingma and Ba (2015)."""
 
+Layers = Sequence[tuple[Tensor, Tensor]]
+"""Weights, of shape (inputs, outputs), and biases of a perceptron."""
+
+Networks = Mapping[str, Layers]
+"""Perceptrons by name."""
+
+
+def answer(layers: Layers, inputs: Tensor) -> Tensor:
+    """Return what a perceptron answers.
+
+    Args:
+        layers: its weights and biases.
+        inputs: of shape (batch, inputs).
+    """
+    *hidden, (last, offset) = layers
+    for weight, bias in hidden:
+        inputs = torch.addmm(bias, inputs, weight).relu_()
+    return torch.addmm(offset, inputs, last)
+
 
 @final
 class FlatNetworks(nn.Module):
@@ -31,11 +50,12 @@ class FlatNetworks(nn.Module):
     Example:
         >>> networks = FlatNetworks({"line": (1, 1)}, 0.1, torch.Generator().manual_seed(0))
         >>> inputs = torch.tensor([[0.0], [1.0]])
-        >>> def loss(values):
-        ...     return (networks.answer(values, "line", inputs) - 2 * inputs - 1).square().mean()
+        >>> def loss(split):
+        ...     return (answer(split["line"], inputs) - 2 * inputs - 1).square().mean()
         >>> for _ in range(300):
         ...     networks.learn(loss)
-        >>> networks.answer(networks.values, "line", inputs).round(decimals=2).flatten().tolist()
+        >>> line = networks.split(networks.values)["line"]
+        >>> answer(line, inputs).round(decimals=2).flatten().tolist()
         [1.0, 3.0]
     """
 
@@ -47,50 +67,41 @@ class FlatNetworks(nn.Module):
     ) -> None:
         super().__init__()
         self._learning_rate = learning_rate
-        self._places: dict[str, list[tuple[slice, slice, int, int]]] = {}
-        drawn: list[Tensor] = []
-        place = 0
-        for name, sizes in widths.items():
-            self._places[name] = []
-            for inputs, outputs in pairwise(sizes):
-                size = (inputs + 1) * outputs
-                bias = place + inputs * outputs
-                self._places[name].append(
-                    (slice(place, bias), slice(bias, place + size), inputs, outputs)
-                )
-                place += size
-                uniform = torch.rand(size, generator=generator)
-                drawn.append((2 * uniform - 1) / math.sqrt(max(inputs, 1)))
+        self._layers = {name: list(pairwise(sizes)) for name, sizes in widths.items()}
+        layers = [layer for own in self._layers.values() for layer in own]
+        self._sizes = [size for n, m in layers for size in (n * m, m)]
+        # As torch's own linear maps: uniform, up to 1 / sqrt(inputs).
+        drawn = [
+            (2 * torch.rand((n + 1) * m, generator=generator) - 1) / math.sqrt(n) for n, m in layers
+        ]
         self.register_buffer("values", torch.cat(drawn))
         for name in MOMENTS:
-            self.register_buffer(name, torch.zeros(place))
+            self.register_buffer(name, torch.zeros_like(self.values))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
-    def answer(self, values: Tensor, name: str, inputs: Tensor) -> Tensor:
-        """Return what a perceptron answers.
+    def split(self, values: Tensor) -> Networks:
+        """Return all perceptrons' weights and biases, as parts of one flat tensor.
 
         Args:
-            values: all perceptrons' parameters, flat.
-            name: which.
-            inputs: of shape (batch, inputs).
+            values: such as those of this object.
         """
-        *hidden, last = self._places[name]
-        for weight, bias, n_inputs, n_outputs in hidden:
-            matrix = values[weight].view(n_inputs, n_outputs)
-            inputs = torch.addmm(values[bias], inputs, matrix).relu()
-        weight, bias, n_inputs, n_outputs = last
-        return torch.addmm(values[bias], inputs, values[weight].view(n_inputs, n_outputs))
+        # All at once: single slices would each have a gradient as long as the whole.
+        pieces = iter(values.split(self._sizes))
+        return {
+            name: [(next(pieces).view(layer), next(pieces)) for layer in layers]
+            for name, layers in self._layers.items()
+        }
 
     @torch.no_grad()
-    def learn(self, loss: Callable[[Tensor], Tensor]) -> None:
+    def learn(self, loss: Callable[[Networks], Tensor]) -> None:
         """Make a gradient step.
 
         Args:
-            loss: a scalar, as a function of all parameters.
+            loss: a scalar, as a function of all perceptrons.
         """
 
         def of_values(values: Tensor) -> tuple[Tensor, Any]:
-            return loss(values), None
+            return loss(self.split(values)), None
 
         gradient, _, _ = differentiate(of_values, self.values)
         self.steps += 1

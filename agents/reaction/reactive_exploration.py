@@ -85,8 +85,9 @@ must be from 0 to 1, not 2.0
     model_learning_rate: float = 3e-4
     """Of the models' Adam, more than 0 (theirs)."""
 
-    memory: int = 2048
-    """Newest steps that the models learn from (theirs: a rollout of 2048)."""
+    memory: int = 512
+    """Newest steps that the models learn from, as many as begin a training or more (ours; theirs
+    are the newest rollout's 2048, which do not hold older ones)."""
 
     horizon: float = 10_000.0
     """Steps after which scales have forgotten most, more than 0 (ours)."""

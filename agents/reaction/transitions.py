@@ -60,6 +60,11 @@ class Transitions(nn.Module):
         self.register_buffer("kept", torch.zeros(memory, width))
         self.register_buffer("counts", torch.zeros(2, dtype=torch.int64))
 
+    @property
+    def n_known(self) -> int:
+        """How many steps are remembered."""
+        return min(int(self.counts[1]), len(self.kept))
+
     def read(self, experience: Experience) -> Tensor:
         """Return a step of all copies as rows, of shape (copies, numbers)."""
         observations, actions, rewards, ends, _ = experience
@@ -110,5 +115,5 @@ class Transitions(nn.Module):
             number: how many.
             generator: draws them.
         """
-        known = min(int(self.counts[1]), len(self.kept))
-        return self.split(self.kept[torch.randint(known, (number,), generator=generator)])
+        places = torch.randint(self.n_known, (number,), generator=generator)
+        return self.split(self.kept[places])

@@ -98,7 +98,7 @@ CASES = {
     "change-detection": Case(
         on={"every_steps": 8, "window": 3, "memory": 16},
         off={},
-        wrong={"every_steps": 0, "memory": 1, "window": 2, "threshold": 0, "signal": "loud"},
+        wrong={"every_steps": 0, "memory": 1, "window": 2, "threshold": 0, "test": "mine"},
         observes=True,
     ),
     "continual-backprop": Case(
@@ -125,6 +125,12 @@ CASES = {
         on={"every_steps": 8, "memory": 16, "dynamics_share": 0.5, "hidden_size": 8},
         off={"dynamics_share": 0.0, "reward_share": 0.0},
         wrong={"dynamics_share": 2, "reward_scale": -1, "memory": 1, "features": "good"},
+    ),
+    "experts": Case(
+        # So hasty that noise alone is an alarm.
+        on={"every_steps": 2, "window": 3, "threshold": 0.1, "acceptance": 1e-3},
+        off={"most": 1},
+        wrong={"most": 0, "acceptance": 0, "every_steps": 0, "window": 2},
     ),
     "redo": Case(
         on={"every_updates": 3, "dormant_threshold": 0.9},

@@ -31,7 +31,8 @@ def live_through(tasks: str, seed: int, length: int = 400) -> list[int]:
     detector = LossDeviation()
     state = detector.begin()
     experts, usual, active = [Line()], [Usual(0, 0)], 0
-    ended, recent = [], []
+    ended: list[int] = []
+    recent: list[tuple[np.ndarray, np.ndarray]] = []
     for name in tasks:
         for _ in range(length):
             inputs = rng.normal(size=(32, 3))
@@ -49,7 +50,7 @@ def live_through(tasks: str, seed: int, length: int = 400) -> list[int]:
                     usual.append(Usual(0, 0))
                 active = len(experts) - 1 if chosen is None else chosen
             # What is suspected to be of another task would spoil the expert.
-            if not state.above:
+            if not detector.suspects(state):
                 experts[active].learn(inputs, targets)
         ended.append(active)
     return ended

@@ -16,6 +16,7 @@ from everlearn.agents.experience import Experience, WatchedVecEnv
 from everlearn.agents.method import Method
 from everlearn.agents.plasticity import L2
 from everlearn.agents.reaction import ChangeDetection, ReactiveExploration
+from everlearn.agents.reaction.flat_networks import answer
 from everlearn.agents.reaction.worlds import react
 from everlearn.envs import make_vec_env
 from everlearn.wrappers.errors import SettingsError
@@ -46,15 +47,16 @@ def test_rewards_are_mixed_as_in_the_paper() -> None:
         method.reward(step, step.rewards)
     step = experience(rng)
     rows = method.transitions.split(method.transitions.read(step))
-    model, values = method.model, method.model.networks.values
+    model = method.model
+    networks = model.networks.split(model.networks.values)
     before, after = (
-        model.networks.answer(values, "encoder", model.observations(observations))
+        answer(networks["encoder"], model.observations(observations))
         for observations in (rows.observations, rows.next_observations)
     )
     inputs = torch.cat([before, rows.actions], dim=1)
-    error = model.networks.answer(values, "forward", inputs) - after
+    error = answer(networks["forward"], inputs) - after
     inputs = torch.cat([model.observations(rows.observations), rows.actions], dim=1)
-    guess = model.networks.answer(values, "reward", inputs).flatten()
+    guess = answer(networks["reward"], inputs).flatten()
     # The reward model learns scaled rewards; the bonus is in the world's units.
     guess = guess * model.rewards.deviation + model.rewards.mean
     first = 0.7 * step.rewards + 0.3 * (2.0 / 2) * error.square().sum(dim=1).numpy()
@@ -149,7 +151,9 @@ def test_worlds_that_cannot_be_modelled_are_refused(
     world: Any, sentence: str, method: Method
 ) -> None:
     method.spaces = (world, SPACES[1])
-    with pytest.raises(SettingsError, match=f"{method.name} needs observations that are {sentence}"):
+    with pytest.raises(
+        SettingsError, match=f"{method.name} needs observations that are {sentence}"
+    ):
         method.attach((), 0)
     method.spaces = (SPACES[0], spaces.MultiBinary(3))
     with pytest.raises(SettingsError, match="needs Box or Discrete actions, not MultiBinary"):
