@@ -86,7 +86,7 @@ def weights_of(effects: np.ndarray, influence: Influence) -> np.ndarray:
         >>> weights_of(effects, "signed").round(2).tolist()
         [3.62, 0.11, 0.81, 0.49, 0.49, 0.49]
         >>> weights_of(effects, "absolute").round(2).tolist()
-        [2.67, 1.62, 0.6, 0.36, 0.36, 0.36]
+        [2.68, 1.63, 0.6, 0.36, 0.36, 0.36]
     """
     logits = np.abs(effects) if influence == "absolute" else effects
     powers = np.exp(logits - logits.max())

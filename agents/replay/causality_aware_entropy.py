@@ -13,7 +13,7 @@ from torch import Tensor
 from ..layers import Part
 from ..method import Method
 from .causal_effects import Estimator, Influence, choose_estimator, reward_effects, weights_of
-from .newest import newest_transitions
+from .newest import newest_transitions, ordered_buffer
 from .replay import Replay
 
 
@@ -77,12 +77,18 @@ class CausalityAwareEntropy(Method):
         return None if self.influence == "off" else self.get_buffer("weights")
 
     def before_updates(self, replay: Replay) -> None:
-        """Estimate the weights if it is time."""
+        """Estimate the weights if it is time.
+
+        Raises:
+            SettingsError: the buffer does not know which transitions are the newest.
+        """
+        if self.influence == "off":
+            return
+        buffer = ordered_buffer(replay.buffer)
         period = replay.steps // self.every_steps
-        if self.influence == "off" or period == self._period:
+        if period == self._period:
             return
         self._period = period
-        buffer = replay.buffer
         if buffer.size() * buffer.n_envs < self.samples and buffer.size() < buffer.buffer_size:
             return
         transitions = newest_transitions(buffer, self.samples)

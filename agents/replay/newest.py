@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, final
 
 import numpy as np
@@ -9,6 +10,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 
 from ...wrappers.errors import SettingsError
 from .buffers import LeanReplayBuffer
+from .mixed import MixedReplayBuffer
 
 
 @final
@@ -25,15 +27,32 @@ class Transitions(NamedTuple):
     """Of shape (transitions,)."""
 
 
+def ordered_buffer(buffer: ReplayBuffer) -> ReplayBuffer:
+    """Return the buffer that keeps an agent's own steps in their order.
+
+    Args:
+        buffer: an agent's.
+
+    Raises:
+        SettingsError: there is no order, or observations have names.
+    """
+    if isinstance(buffer, MixedReplayBuffer):
+        return buffer.own
+    if type(buffer) not in (LeanReplayBuffer, ReplayBuffer):
+        kind = type(buffer).__name__
+        raise SettingsError(f"the newest transitions of a {kind} can't be told from others")
+    return buffer
+
+
 def newest_transitions(buffer: ReplayBuffer, number: int) -> Transitions:
     """Return the newest transitions.
 
     Args:
-        buffer: stable-baselines3's own or a `LeanReplayBuffer`.
+        buffer: an agent's.
         number: how many, rounded up to whole steps of all copies; fewer where there are fewer.
 
     Raises:
-        SettingsError: another buffer, or one whose observations have names.
+        SettingsError: as for `ordered_buffer`.
 
     Example:
         >>> from gymnasium import spaces
@@ -41,13 +60,11 @@ def newest_transitions(buffer: ReplayBuffer, number: int) -> Transitions:
         >>> buffer = LeanReplayBuffer(100, space, space)
         >>> for step in range(3):
         ...     row = np.full((1, 1), step / 10)
-        ...     buffer.add(row, row, row, row[0], np.zeros(1), [{}])
-        >>> newest_transitions(buffer, 2).rewards.round(1).tolist()
-        [0.2, 0.1]
+        ...     buffer.add(row, row, row, np.full(1, step), np.zeros(1), [{}])
+        >>> newest_transitions(buffer, 2).rewards.tolist()
+        [2.0, 1.0]
     """
-    if type(buffer) not in (LeanReplayBuffer, ReplayBuffer):
-        kind = type(buffer).__name__
-        raise SettingsError(f"the newest transitions of a {kind} can't be told from others")
+    buffer = ordered_buffer(buffer)
     steps = min(-(-number // buffer.n_envs), buffer.size())
     rows = (buffer.pos - 1 - np.arange(steps)) % buffer.buffer_size
     if isinstance(buffer, LeanReplayBuffer):
@@ -56,7 +73,7 @@ def newest_transitions(buffer: ReplayBuffer, number: int) -> Transitions:
         observations = buffer.observations[rows]
     count = steps * buffer.n_envs
     return Transitions(
-        observations.reshape(count, -1),
-        buffer.actions[rows].reshape(count, -1),
+        observations.reshape(count, math.prod(buffer.obs_shape)),
+        buffer.actions[rows].reshape(count, buffer.action_dim),
         buffer.rewards[rows].reshape(count),
     )

@@ -14,11 +14,16 @@ class Replay:
     """What an off-policy agent tells its methods after each rollout, and what they may set.
 
     Example:
-        >>> from everlearn.agents.registry import make_method
+        >>> from everlearn.agents.method import Method
+        >>> class HalfAsOften(Method):
+        ...     name = "half-as-often"
+        ...
+        ...     def before_updates(self, replay: Replay) -> None:
+        ...         replay.ratio /= 2
         >>> replay = Replay(buffer=None, steps=8, episodes=0, ratio=1.0)
-        >>> make_method("warm-start", steps=100).before_updates(replay)
+        >>> HalfAsOften().before_updates(replay)
         >>> replay.ratio
-        0.0
+        0.5
     """
 
     buffer: ReplayBuffer

@@ -204,7 +204,7 @@ def reservoir_row(generator: np.random.Generator, size: int, seen: int) -> int |
     Example:
         >>> generator = np.random.default_rng(0)
         >>> [reservoir_row(generator, 2, seen) for seen in range(5)]
-        [0, 1, None, None, 1]
+        [0, 1, None, None, None]
     """
     if seen < size:
         return seen
