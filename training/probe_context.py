@@ -21,13 +21,15 @@ from .terminal import print_table
 if TYPE_CHECKING:
     from .segment_ages import AgeWatch
 
+_LEARNED = "hidden_size=32,decoder_size=32,n_samples=4,learning_rate=3e-3"
+
 CONTEXTS = (
     "oracle",
-    "secbad:hidden_size=32",
-    "secbad:hidden_size=32,belief=most-likely",
-    "secbad:hidden_size=32,labels=no",
-    "window:hidden_size=32",
-    "varibad:hidden_size=32",
+    f"secbad:{_LEARNED}",
+    f"secbad:{_LEARNED},belief=most-likely",
+    f"secbad:{_LEARNED},labels=no",
+    f"window:{_LEARNED}",
+    f"varibad:{_LEARNED}",
     "history",
     "memoryless",
 )
@@ -56,13 +58,16 @@ class ProbeContext:
     contexts: tuple[str, ...] = CONTEXTS
     """What the agents know, as for scripts/train_secbad.py --context."""
 
+    stream: str = "everlearn/CartPoleForceSign-v0"
+    """The world: CartPole with a hidden force, with or without settings."""
+
     seeds: int = 5
     """How many agents of each kind."""
 
     first_seed: int = 0
     """The first one's seed; the others count on."""
 
-    steps: int = 100_000
+    steps: int = 60_000
     """Environment steps of each agent, over all copies."""
 
     base: str = BASE
@@ -98,7 +103,12 @@ class ProbeContext:
             seed: its own.
         """
         return TrainSeCBAD(
-            context=context, base=self.base, seed=seed, total_steps=self.steps, diagnostics=False
+            stream=self.stream,
+            context=context,
+            base=self.base,
+            seed=seed,
+            total_steps=self.steps,
+            diagnostics=False,
         )
 
 
@@ -142,7 +152,7 @@ def probe_context(settings: ProbeContext) -> list[dict[str, Any]]:
 
 def _plain(settings: ProbeContext) -> dict[str, Any]:
     """Return what tells this experiment from others; seeds and agents may be added."""
-    return {"steps": settings.steps, "base": settings.base}
+    return {"stream": settings.stream, "steps": settings.steps, "base": settings.base}
 
 
 def _known_rows(settings: ProbeContext) -> list[dict[str, Any]]:
