@@ -26,7 +26,9 @@ def variational_losses(
     """Return what posteriors of some segments cost.
 
     Each chosen moment's posterior is to explain chosen steps of its own segment, past and future
-    (Chen et al. 2022, Section 4.2, which is VariBAD's bound within a segment).
+    (Chen et al. 2022, Section 4.2, which is VariBAD's bound within a segment). All predictions have
+    deviation 1 here, as in the released code: with learned ones those that need no context would
+    weigh hundreds of times as much as those that do, and no context would be learned.
 
     Args:
         networks: encoder and decoder.
@@ -43,7 +45,7 @@ def variational_losses(
     seen = steps[targets, segments]
     predictions = networks.decode(latents.unsqueeze(1), seen)
     expected = networks.target(seen)
-    explained = log_likelihood(predictions, expected, networks.log_deviations())
+    explained = log_likelihood(predictions, expected, torch.zeros_like(networks.square_errors))
     return Losses(
         -explained.sum(dim=1).mean(),
         mean_over(chain_divergence(means, log_variances), valid),
