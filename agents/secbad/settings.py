@@ -80,8 +80,8 @@ class ContextInference:
     """What a context is to explain (paper: both; most released configurations: reward)."""
 
     noise: Literal["learned", "unit"] = "learned"
-    """Deviation of predictions by which secbad judges ages: that of late errors (after Rybkin et al.
-    2021), or 1 (released code), in deviations of what is predicted."""
+    """Deviation of predictions by which secbad judges ages, in deviations of what is predicted:
+    that of late errors (after Rybkin et al. 2021), or 1 (released code)."""
 
     latent_size: int = 5
     """Numbers in a latent context (released code: 5)."""
