@@ -10,6 +10,7 @@ from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from torch import Tensor
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.info import DETECTED
@@ -35,6 +36,27 @@ class Experience(NamedTuple):
     rewards: np.ndarray
     next_observations: np.ndarray
     dones: np.ndarray
+
+
+class Rollout(NamedTuple):
+    """What all copies of the world lived through in one rollout, step by step.
+
+    Attributes:
+        observations: what the actor's network read, of shape (steps, copies, inputs).
+        actions: as the policy drew them, of shape (steps, copies, dimensions).
+        rewards: of shape (steps, copies); where a time limit ended an episode, with the discounted
+            value after it.
+        starts: 1 where an episode begins with the step, else 0, of shape (steps, copies).
+        log_probs: logarithms of the actions' likelihoods under the policy that drew them.
+        values: what the critic said then.
+    """
+
+    observations: Tensor
+    actions: Tensor
+    rewards: Tensor
+    starts: Tensor
+    log_probs: Tensor
+    values: Tensor
 
 
 @final

@@ -28,7 +28,7 @@ from ..wrappers.errors import SettingsError
 from .experience import WatchedVecEnv
 from .layers import Part, capture_batch, capture_features, gradients_of
 from .learning_worlds import hand_over_learned, learning_worlds, read_learned
-from .method import Method, overrides, refuse_replay
+from .method import Method, overrides, refuse_replay, refuse_rollouts
 from .normalization import hand_over, read_statistics
 from .optimizer import find_state, make_optimizer, save_optimizer
 from .plasticity.renewal import mix
@@ -113,6 +113,8 @@ class MethodHost(BaseAlgorithm):
         self.methods = tuple(rebuild_method(spec) for spec in self.method_specs)
         if not isinstance(self, OffPolicyAlgorithm):
             refuse_replay(self.methods, type(self).__name__)
+        else:
+            refuse_rollouts(self.methods, type(self).__name__)
         change_network(self.policy, self.methods)
         if self.methods:
             self.policy.to(self.device)

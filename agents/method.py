@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
 from ..wrappers.settings import convert_settings
-from .experience import Experience
+from .experience import Experience, Rollout
 from .layers import Part, Units
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ class Method(nn.Module):
     in `attach`, and `generator`: both are saved and loaded with the agent. It takes part by
     overriding some of `attach`, `network`, `optimizer`, `regularize`, `track`, `penalty`,
     `change_gradients`, `observe`, `after_step`, `after_iteration`, `notices`, `reward` and
-    `on_change`, and with an agent that learns from a replay buffer `before_updates` and
-    `entropy_weights`; all of them do nothing here.
+    `on_change`; with an agent that learns from a replay buffer `before_updates` and
+    `entropy_weights`; and with PPO `after_rollout`. All of them do nothing here.
 
     An agent works with its own copy, built from `settings()`: one instance may be given to many.
 
@@ -278,6 +278,15 @@ class Method(nn.Module):
                 `everlearn.wrappers.info`. Where a method noticed it, "detected" is among them.
         """
 
+    def after_rollout(self, rollout: Rollout) -> None:
+        """Look at a rollout before PPO learns from it; gradients are off.
+
+        Agents that learn otherwise refuse methods that take part here.
+
+        Args:
+            rollout: what all copies of the world lived through.
+        """
+
     def before_updates(self, replay: Replay) -> None:
         """Act before an agent learns from its replay buffer, and say how often it is to.
 
@@ -335,6 +344,33 @@ def needs_replay(method: Method) -> bool:
         method: the method.
     """
     return method.replays or overrides(method, "before_updates", "entropy_weights")
+
+
+def needs_rollouts(method: Method) -> bool:
+    """Say whether only an agent that learns from rollouts can have a method.
+
+    Args:
+        method: the method.
+    """
+    return overrides(method, "after_rollout")
+
+
+def refuse_rollouts(methods: Iterable[Method], learner: str) -> None:
+    """Refuse methods that only an agent which learns from rollouts can have.
+
+    Args:
+        methods: a learner's.
+        learner: what it is: "SAC".
+
+    Raises:
+        SettingsError: naming the first of them.
+    """
+    for method in methods:
+        if needs_rollouts(method):
+            raise SettingsError(
+                f"the method {method.name!r} needs an agent that learns from rollouts, as PPO "
+                f"does, not {learner}"
+            )
 
 
 def refuse_replay(methods: Iterable[Method], learner: str) -> None:

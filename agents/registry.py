@@ -22,6 +22,7 @@ METHODS = {
     "cautious": ".plasticity.cautious:Cautious",
     "change-detection": ".reaction.change_detection:ChangeDetection",
     "churn-reduction": ".plasticity.churn_reduction:ChurnReduction",
+    "clear": ".retention.clear:CLEAR",
     "clonex": ".retention.clonex:ClonEx",
     "continual-backprop": ".plasticity.continual_backprop:ContinualBackprop",
     "core": ".plasticity.core:CoRe",

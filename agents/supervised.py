@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..wrappers.errors import SettingsError
 from .flat_adam import AdamSettings
 from .layers import Part, capture_features, gradients_of, hidden_layers
-from .method import Method, overrides, refuse_replay
+from .method import Method, overrides, refuse_replay, refuse_rollouts
 from .networks import Chain, Gradients, NotPure, make_chain
 from .optimizer import make_optimizer
 from .parameters import FlatParameters
@@ -109,6 +109,7 @@ class SupervisedLearner:
         self.network = network
         self.methods = tuple(rebuild_method(spec) for spec in describe_methods(methods))
         refuse_replay(self.methods, "a network alone")
+        refuse_rollouts(self.methods, "a network alone")
         change_network(network, self.methods)
         output = network[-1]
         if not isinstance(output, nn.Linear):

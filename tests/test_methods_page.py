@@ -26,6 +26,7 @@ SEAMS = [
     "notices",
     "reward",
     "on_change",
+    "after_rollout",
     "start_task",
     "end_task",
     "parameters_for",

@@ -20,9 +20,10 @@ from ...wrappers.errors import unknown
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
 from ..diagnostics import Diagnostics, diagnose
 from ..diagnostics.observation import copy_parameters
+from ..experience import Rollout
 from ..host import MethodHost
 from ..layers import Part
-from ..method import Method
+from ..method import Method, overrides
 from ..networks import NotPure
 from ..retention.task import Examples
 from ..update_log import forget_update, read_update, show_update
@@ -149,6 +150,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
 
     def train(self) -> None:
         """Update the networks with the rollout, then log the whole iteration."""
+        self._show_rollout()
         before = copy_parameters(self.parts) if self.diagnostics else []
         if self._learner is None:
             super().train()
@@ -227,6 +229,31 @@ class PPO(MethodHost, stable_baselines3.PPO):
             self._learner.compiled = worthwhile and can_compile("PPO")
         return prepared
 
+    @torch.no_grad()
+    def _show_rollout(self) -> None:
+        looking = [method for method in self.methods if overrides(method, "after_rollout")]
+        if not looking:
+            return
+        buffer = self.rollout_buffer
+        inputs = self._read(buffer.observations.reshape(-1, *buffer.obs_shape))
+        rollout = Rollout(
+            inputs.unflatten(0, buffer.rewards.shape),
+            *(
+                self._to_tensor(array).clone()
+                for array in (
+                    *(buffer.actions, buffer.rewards, buffer.episode_starts),
+                    *(buffer.log_probs, buffer.values),
+                )
+            ),
+        )
+        for method in looking:
+            method.after_rollout(rollout)
+
+    def _read(self, observations: np.ndarray) -> Tensor:
+        """Return what the actor's network reads of observations."""
+        found = self.policy.extract_features(self._to_tensor(observations))
+        return (found if isinstance(found, Tensor) else found[0]).detach()
+
     def _draw_examples(self, count: int, generator: torch.Generator | None) -> Examples:
         buffer = self.rollout_buffer
         observations, actions = (
@@ -235,9 +262,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
             for array in (buffer.observations, buffer.actions)
         )
         rows = torch.randint(len(observations), (count,), generator=generator).numpy()
-        found = self.policy.extract_features(self._to_tensor(observations[rows]))
-        inputs = found if isinstance(found, Tensor) else found[0]
-        return Examples(inputs.detach(), self._to_tensor(actions[rows]))
+        return Examples(self._read(observations[rows]), self._to_tensor(actions[rows]))
 
     def _to_tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, device=self.device)

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from ..layers import Part
-from ..retention.answers import answers_with
+from ..retention.answers import answers_with, log_likelihood
 from ..retention.task import Examples
-from .loss import categorical, gaussian
 
 
 def differentiate_actor(part: Part, examples: Examples) -> tuple[Tensor, ...]:
@@ -18,15 +17,10 @@ def differentiate_actor(part: Part, examples: Examples) -> tuple[Tensor, ...]:
     earlier tasks, cloning it is what can be asked for.
 
     Args:
-        part: the actor; where it chooses, among one set of actions.
+        part: the actor.
         examples: observations, and what was done there.
     """
     with torch.enable_grad():
         answers = answers_with(part, part.parameters, examples.observations)
-        if part.choices:
-            chosen = examples.actions.reshape(len(examples.actions))
-            judged = categorical(answers.means, chosen.to(torch.long))
-        else:
-            judged = gaussian(answers.means, answers.log_stds[0], examples.actions)
-        loss = -judged.log_probs.mean()
+        loss = -log_likelihood(answers, examples.actions, part.choices).mean()
     return torch.autograd.grad(loss, part.parameters)

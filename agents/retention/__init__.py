@@ -30,6 +30,7 @@ loading a saved state makes those that it has. What is no buffer is lost.
 """
 
 from .a_gem import AGEM
+from .clear import CLEAR
 from .clonex import ClonEx
 from .fine_tuning import FineTuning
 from .l2_previous import L2Previous
@@ -45,6 +46,7 @@ from .wsn import WSN
 
 __all__ = [
     "AGEM",
+    "CLEAR",
     "MAS",
     "TAIL",
     "WSN",

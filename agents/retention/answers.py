@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -50,6 +51,34 @@ def answers_with(part: Part, parameters: Sequence[Tensor], inputs: Tensor) -> An
         return Answers(means, torch.zeros_like(means))
     (place,) = part.places([part.spread])
     return Answers(means, parameters[place].expand_as(means))
+
+
+def log_likelihood(answers: Answers, actions: Tensor, choices: Sequence[int] = ()) -> Tensor:
+    """Return the logarithms of actions' likelihoods, before any squashing, of shape (batch,).
+
+    Args:
+        answers: the distributions.
+        actions: of shape (batch, dimensions), or the indices of those chosen.
+        choices: among how many actions each choice is made, where the outputs are logits.
+
+    Example:
+        >>> one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+        >>> round(log_likelihood(Answers(one, zero), one).item(), 4)
+        -0.9189
+        >>> round(log_likelihood(Answers(torch.zeros(1, 2), zero), one, choices=(2,)).item(), 4)
+        -0.6931
+    """
+    if choices:
+        chosen = actions.reshape(len(actions), -1).to(torch.long).unbind(dim=1)
+        pieces = zip(answers.means.split(list(choices), dim=1), chosen, strict=True)
+        each = [
+            logits.log_softmax(dim=1).gather(1, index.unsqueeze(1)).squeeze(1)
+            for logits, index in pieces
+        ]
+        return torch.stack(each).sum(dim=0)
+    deviations = (actions - answers.means) * (-answers.log_stds).exp()
+    constant = 0.5 * math.log(2 * math.pi)
+    return (-0.5 * deviations.square() - answers.log_stds - constant).sum(dim=1)
 
 
 def divergence(old: Answers, new: Answers, choices: Sequence[int] = ()) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.agents.layers import Part
-from everlearn.agents.method import Method, needs_replay
+from everlearn.agents.method import Method, needs_replay, needs_rollouts
 from everlearn.agents.registry import make_method, method_names
 from everlearn.agents.supervised import SupervisedLearner, cross_entropy, squared_error
 from everlearn.wrappers.errors import SettingsError
@@ -173,12 +173,15 @@ def test_fresh_weights_follow_the_modules_own_law() -> None:
     assert 0.4 < one[0].abs().max() <= 0.5
 
 
-REPLAYING = [name for name in method_names() if needs_replay(make_method(name))]
+MADE = {name: make_method(name) for name in method_names()}
+REPLAYING = [name for name, method in MADE.items() if needs_replay(method)]
+REPLAYING += [name for name, method in MADE.items() if needs_rollouts(method)]
 
 
 @pytest.mark.parametrize("name", REPLAYING)
-def test_what_needs_a_replay_buffer_is_refused(name: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name}' needs an agent that learns from a replay"):
+def test_what_needs_experience_is_refused(name: str) -> None:
+    sentence = f"{name}' needs an agent that learns from (a replay buffer|rollouts)"
+    with pytest.raises(SettingsError, match=sentence):
         SupervisedLearner(network(torch.float32), [make_method(name)])
 
 

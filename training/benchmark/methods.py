@@ -77,7 +77,7 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
     Returns:
         The record's rows.
     """
-    from ...agents.method import needs_replay
+    from ...agents.method import needs_replay, needs_rollouts
     from ...agents.registry import method_names, parse_method
     from .learner import hold_cores
 
@@ -89,7 +89,8 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
     hold_cores(1)
     rows: list[dict[str, Any]] = []
     for agent in settings.agents:
-        fitting = {t: m for t, m in methods.items() if agent == "sac" or not needs_replay(m)}
+        unfit = needs_rollouts if agent == "sac" else needs_replay
+        fitting = {text: method for text, method in methods.items() if not unfit(method)}
         for backend in settings.backends:
             print(f"\n{agent.upper()}, {backend}: {SIZES[agent]}")
             found = cost_rows(agent, backend, fitting, settings)

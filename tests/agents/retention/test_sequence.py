@@ -43,7 +43,7 @@ def answers(agent: Any, task: int) -> list[np.ndarray]:
         return [agent.predict(observations, deterministic=sure)[0] for sure in (True, False)]
 
 
-EXACT = {
+EXACT: dict[str, dict[str, Any]] = {
     "packnet": {"n_tasks": 4, "retrain_steps": 4},
     "wsn": {"share": 0.4},
     "tail": {"rank": 2},
