@@ -291,16 +291,24 @@ class MethodHost(BaseAlgorithm):
         known, self._reset_infos = self._reset_infos, list(self.env.unwrapped.reset_infos)
         ended = np.flatnonzero([] if dones is None else dones)
         begun = [self._reset_infos[i] for i in ended if self._reset_infos[i] is not known[i]]
+        noticed = bool(infos[0].get(info_names.DETECTED))
         for info in (*infos, *begun):
-            if info.get(info_names.BOUNDARY) or info.get(info_names.DETECTED):
-                self._before_change()
-                for method in self.methods:
-                    method.on_change(info)
+            if info.get(info_names.BOUNDARY):
+                self._tell({**info, info_names.DETECTED: True} if noticed else info)
                 # The last step's info names the world that it was made in.
-                begun = self._reset_infos[0] or {}
-                same = begun.get(info_names.SEGMENT) == info.get(info_names.SEGMENT)
-                self.tasks.hear({**info, **begun} if same else info)
+                newest = self._reset_infos[0] or {}
+                same = newest.get(info_names.SEGMENT) == info.get(info_names.SEGMENT)
+                self.tasks.hear({**info, **newest} if same else info)
                 return
+        if noticed:
+            # What else the world says of itself is for those who are told of changes.
+            self._tell({info_names.DETECTED: True})
+
+    def _tell(self, info: dict[str, Any]) -> None:
+        """Tell the methods of a change."""
+        self._before_change()
+        for method in self.methods:
+            method.on_change(info)
 
     def collect_rollouts(self, env: VecEnv, *args: Any, **kwargs: Any) -> Any:
         """Step the worlds, and let the methods see it that want to.

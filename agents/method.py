@@ -275,7 +275,8 @@ class Method(nn.Module):
 
         Args:
             info: what a copy of the world that changed tells about itself; the names are in
-                `everlearn.wrappers.info`. Where a method noticed it, "detected" is among them.
+                `everlearn.wrappers.info`. Where a method noticed it, "detected" is among them, and
+                all that there is if nobody told.
         """
 
     def after_rollout(self, rollout: Rollout) -> None:
