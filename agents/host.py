@@ -303,6 +303,7 @@ class MethodHost(BaseAlgorithm):
         if noticed:
             # What else the world says of itself is for those who are told of changes.
             self._tell({info_names.DETECTED: True})
+            self.tasks.hear({info_names.DETECTED: True})
 
     def _tell(self, info: dict[str, Any]) -> None:
         """Tell the methods of a change."""
