@@ -23,6 +23,10 @@ def check_replay(settings: TrainSAC) -> None:
         settings: of the agent.
     """
     require(settings, "n_steps", settings.n_steps >= 1, "1 or more")
+    if settings.present_share is not None:
+        per_task = settings.replay == "per-task"
+        require(settings, "present_share", per_task, "left out without --replay per-task")
+        require(settings, "present_share", 0 <= settings.present_share <= 1, "from 0 to 1")
     require(settings, "earlier_share", 0 <= settings.earlier_share <= 1, "from 0 to 1")
     if settings.replay != "newest" and (settings.earlier_runs or settings.n_steps > 1):
         raise SettingsError(
@@ -58,11 +62,11 @@ def replay_settings(settings: TrainSAC) -> dict[str, Any]:
         return {"replay_buffer_class": MixedReplayBuffer, "replay_buffer_kwargs": own}
     if settings.replay == "newest":
         return {"n_steps": settings.n_steps}
-    kinds: dict[str, type] = {"reservoir": ReservoirReplayBuffer, "per-task": TaskReplayBuffer}
-    return {
-        "replay_buffer_class": kinds[settings.replay],
-        "replay_buffer_kwargs": {"seed": settings.seed},
-    }
+    if settings.replay == "reservoir":
+        kept: dict[str, Any] = {"seed": settings.seed}
+        return {"replay_buffer_class": ReservoirReplayBuffer, "replay_buffer_kwargs": kept}
+    kept = {"seed": settings.seed, "present_share": settings.present_share}
+    return {"replay_buffer_class": TaskReplayBuffer, "replay_buffer_kwargs": kept}
 
 
 def _require_plain(folder: Path) -> None:

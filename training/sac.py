@@ -42,6 +42,9 @@ class TrainSAC(RunSettings):
     """Which transitions are kept: the newest, a fair sample of all that came (reservoir; Vitter
     1985), or a fair sample of each context that the stream tells (per-task), a tenth for each."""
 
+    present_share: float | None = None
+    """With --replay per-task, the present context's part of each batch; equal parts by default."""
+
     n_steps: int = 1
     """Steps over which the critics' targets add up rewards (Haarnoja et al.: 1; DrQ-v2: 3)."""
 

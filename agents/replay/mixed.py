@@ -8,13 +8,11 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
 from ...wrappers.errors import SettingsError
-from .buffers import LeanReplayBuffer
+from .around import AroundReplayBuffer
 from .shares import Share, check_share, share_at, whole_counts
 from .transitions import Transitions
 
@@ -23,7 +21,7 @@ Source = str | Path | Sequence[str | Path] | Transitions
 
 
 @final
-class MixedReplayBuffer(ReplayBuffer):
+class MixedReplayBuffer(AroundReplayBuffer):
     """A replay buffer each of whose batches has fixed parts from other sources.
 
     Replay across Experiments (Tirumala et al., 2023): half of each batch comes from all earlier
@@ -32,26 +30,19 @@ class MixedReplayBuffer(ReplayBuffer):
     its share rounded down; the rest are the agent's own. Sources are read once and never changed.
 
     Args:
-        buffer_size: most of its own transitions kept, over all copies of the world.
-        observation_space: any space whose observations are one array.
-        action_space: the space of the actions.
-        device: where samples go.
-        n_envs: number of copies of the world.
-        optimize_memory_usage: has no effect.
-        handle_timeout_termination: whether an episode that a time limit cut off counts as going
-            on.
+        *args: as for `AroundReplayBuffer`.
         sources: by name: run folders of earlier runs, folders of collected sets, several of them
             (which are joined), or `Transitions`.
         shares: each source's part of a batch: a number from 0 to 1, or pairs of a step and a
             number, linear in between; 0.5 for a single source, by default.
-        n_steps: over how many steps rewards are added up, at least 1.
-        gamma: their discount factor; only with `n_steps` over 1.
+        **kwargs: as for `AroundReplayBuffer`.
 
     Raises:
         SettingsError: a source that cannot be read or does not fit the spaces, or shares that are
             none or sum up to more than 1.
 
     Example:
+        >>> from gymnasium import spaces
         >>> space = spaces.Box(-1, 1, (3,))
         >>> zeros, ones = np.zeros((5, 3), np.float32), np.ones(5, np.float32)
         >>> earlier = Transitions(zeros, zeros, ones, zeros, ones > 2, ones > 2)
@@ -64,53 +55,17 @@ class MixedReplayBuffer(ReplayBuffer):
 
     def __init__(
         self,
-        buffer_size: int,
-        observation_space: spaces.Space,
-        action_space: spaces.Space,
-        device: torch.device | str = "auto",
-        n_envs: int = 1,
-        optimize_memory_usage: bool = False,
-        handle_timeout_termination: bool = True,
-        *,
+        *args: Any,
         sources: Mapping[str, Source],
         shares: Mapping[str, Share] | None = None,
-        n_steps: int = 1,
-        gamma: float = 0.99,
+        **kwargs: Any,
     ) -> None:
-        BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
-        self.optimize_memory_usage = False
-        self.handle_timeout_termination = handle_timeout_termination
-        self.own = LeanReplayBuffer(
-            buffer_size,
-            observation_space,
-            action_space,
-            device,
-            n_envs,
-            handle_timeout_termination=handle_timeout_termination,
-            n_steps=n_steps,
-            gamma=gamma,
-        )
-        """The agent's own steps."""
-        self.buffer_size = self.own.buffer_size
+        super().__init__(*args, **kwargs)
         self.shares = _shares(sources, shares)
         read = {name: self._read(source) for name, source in sources.items()}
         self._digests = {name: transitions.digest for name, transitions in read.items()}
-        self.sources = {name: found.over(n_steps, gamma) for name, found in read.items()}
+        self.sources = {name: r.over(self.n_steps, self.gamma) for name, r in read.items()}
         """What the others lived, by name."""
-        self._gamma = gamma if n_steps > 1 else None
-
-    def add(
-        self,
-        obs: np.ndarray,
-        next_obs: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        done: np.ndarray,
-        infos: list[dict[str, Any]],
-    ) -> None:
-        """Add one step of every copy of the world, see `LeanReplayBuffer`."""
-        self.own.add(obs, next_obs, action, reward, done, infos)
-        self.pos, self.full = self.own.pos, self.own.full
 
     def counts(self, batch_size: int) -> dict[str, int]:
         """Return how many rows of a batch come from each source now.
@@ -137,44 +92,16 @@ class MixedReplayBuffer(ReplayBuffer):
         joined = [None if column[0] is None else torch.cat(column) for column in columns]
         return ReplayBufferSamples(*joined)  # type: ignore[arg-type]
 
-    def size(self) -> int:
-        """Return how many steps of its own can be sampled."""
-        return self.own.size()
-
-    def forget(self) -> None:
-        """Leave all own steps so far out of samples; they are counted as added still."""
-        self.own.forget()
-
-    def reset(self) -> None:
-        """Forget the agent's own steps."""
-        super().reset()
-        self.own.reset()
-
-    @property
-    def n_added(self) -> int:
-        """Steps of its own that were added over the whole life."""
-        return self.own.n_added
-
-    @property
-    def first_needed(self) -> int:
-        """The number of the oldest step that is still there."""
-        return self.own.first_needed
-
-    def get_rows(self, first: int) -> dict[str, Any]:
-        """Return the own steps from a number on, see `Growing`."""
-        return self.own.get_rows(first)
-
     def get_state(self) -> dict[str, Any]:
         """Return all that is not in rows, see `Growing`: of the sources, by what they are known."""
-        return {**self.own.get_state(), "sources": dict(self._digests)}
+        return {**super().get_state(), "sources": dict(self._digests)}
 
     def set_state(self, state: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
         """Put the buffer into a state, see `Growing`; sources must be those that they were."""
         for name, digest in self._digests.items():
             if state["sources"].get(name) != digest:
                 raise ValueError(f"the source {name!r} of replay is not what it was")
-        self.own.set_state(state, rows)
-        self.pos, self.full = self.own.pos, self.own.full
+        super().set_state(state, rows)
 
     def _draw(
         self, source: Transitions, count: int, env: VecNormalize | None
@@ -188,7 +115,7 @@ class MixedReplayBuffer(ReplayBuffer):
             terminals.reshape(-1, 1),
             self._normalize_reward(source.rewards[rows].reshape(-1, 1), env),
         ]
-        if self._gamma is not None and source.discounts is not None:
+        if self.n_steps > 1 and source.discounts is not None:
             data.append(source.discounts[rows].reshape(-1, 1))
         return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))  # type: ignore[arg-type]
 

@@ -140,8 +140,11 @@ def read_set(
             raise SettingsError(f"the {name} space of the set {folder} is {found}, not {wanted}")
     actions = action_space or storage.action_space
     assert isinstance(actions, spaces.Box)
-    episodes = storage.get_episodes(range(storage.total_episodes))
-    parts = [_columns(episode, actions) for episode in episodes]
+    try:
+        episodes = storage.get_episodes(range(storage.total_episodes))
+        parts = [_columns(episode, actions) for episode in episodes]
+    except (OSError, LookupError, ValueError, TypeError) as error:
+        raise SettingsError(f"the set {folder} cannot be read: {error}") from error
     if not parts:
         raise SettingsError(f"the set {folder} has no episodes")
     return Transitions(*(np.concatenate(column) for column in zip(*parts, strict=True)))

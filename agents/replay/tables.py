@@ -135,17 +135,16 @@ class TableReplayBuffer(ReplayBuffer):
         return ReplayBufferSamples(*(self.to_torch(array, copy=False) for array in data))  # type: ignore[arg-type]
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forget everything but how many rows were written, which checkpoints count by."""
         super().reset()
         self.tables.clear()
         self.seen.clear()
-        self.n_added = 0
 
     @property
     def first_needed(self) -> int:
         """The number of the oldest row that is still there."""
         oldest = [table.oldest for table in self.tables.values()]
-        return min((number for number in oldest if number is not None), default=0)
+        return min((number for number in oldest if number is not None), default=self.n_added)
 
     def get_rows(self, first: int) -> dict[str, Any]:
         """Return the rows from a number on, see `Growing`."""
@@ -170,7 +169,8 @@ class TableReplayBuffer(ReplayBuffer):
             for name, part in piece["tables"].items():
                 self.tables[name].put_back(part)
         n_rows = {name: table.n_rows for name, table in self.tables.items()}
-        if (rows[-1]["end"] if rows else 0) != state["n_added"] or n_rows != state["n_rows"]:
+        ends_there = not rows or rows[-1]["end"] == state["n_added"]
+        if not ends_there or n_rows != state["n_rows"]:
             raise ValueError("transitions of the replay buffer are missing")
         self.n_added, self.pos = state["n_added"], sum(n_rows.values())
         self.seen = dict(state["seen"])

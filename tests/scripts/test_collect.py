@@ -135,6 +135,16 @@ def test_what_cannot_be(
     assert not (tmp_path / "set").exists()
 
 
+def test_a_damaged_set_gets_a_sentence(tmp_path: Path) -> None:
+    collect(tmp_path / "set", "--stream", STREAM, "--steps", "5")
+    (tmp_path / "set" / "data" / "main_data.hdf5").write_bytes(b"nothing")
+    with pytest.raises(SettingsError, match=r"the set .* cannot be read"):
+        read_set(tmp_path / "set")
+    (tmp_path / "set" / "data" / "metadata.json").write_text("{")
+    with pytest.raises(SettingsError, match=r"the set .* cannot be read"):
+        read_set(tmp_path / "set")
+
+
 def test_metadata_is_json(tmp_path: Path) -> None:
     collect(tmp_path / "set", "--stream", STREAM, "--steps", "5")
     data = json.loads((tmp_path / "set" / "data" / "metadata.json").read_text())

@@ -91,6 +91,7 @@ def test_the_last_iteration_is_run_to_its_end(total: int, whole: int) -> None:
     ("settings", "sentence"),
     [
         ({"n_steps": 0}, "--n-steps must be 1 or more, not 0"),
+        ({"present_share": 0.5}, "--present-share must be left out without --replay per-task"),
         ({"earlier_share": 1.5}, "--earlier-share must be from 0 to 1, not 1.5"),
         ({"replay": "reservoir", "n_steps": 3}, "--replay reservoir keeps single transitions"),
         (
@@ -109,7 +110,7 @@ def test_replay_that_cannot_be(settings: dict[str, Any], sentence: str) -> None:
     [
         ({"n_steps": 3}, "LeanReplayBuffer"),
         ({"replay": "reservoir"}, "ReservoirReplayBuffer"),
-        ({"replay": "per-task"}, "TaskReplayBuffer"),
+        ({"replay": "per-task", "present_share": 0.5}, "TaskReplayBuffer"),
     ],
 )
 def test_replay_buffers(settings: dict[str, Any], kind: str) -> None:

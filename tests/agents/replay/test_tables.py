@@ -34,15 +34,15 @@ def add(buffer: Any, number: int, task: int = 0, next_task: int | None = None) -
 
 def test_each_transition_is_kept_with_equal_probability() -> None:
     generator, kept = np.random.default_rng(0), np.zeros(1000)
-    for _ in range(1000):
+    for _ in range(300):
         places = np.zeros(100, int)
         for seen in range(1000):
             if (row := reservoir_row(generator, 100, seen)) is not None:
                 places[row] = seen
         kept[places] += 1
-    # The expected count of each is 100; counts of a fair reservoir spread less than that of
+    # The expected count of each is 30; counts of a fair reservoir spread less than that of
     # independent draws, by the share that is left out.
-    assert kept.sum() == 100_000
+    assert kept.sum() == 30_000
     assert chisquare(kept.reshape(20, -1).sum(axis=1)).pvalue > 0.001
 
 
@@ -97,10 +97,13 @@ def test_the_newest_of_each_task() -> None:
     ids=["reservoir", "per-task", "newest"],
 )
 def test_it_is_put_back_from_its_new_rows(make: Any) -> None:
-    buffer, saved = make(), 0
+    buffer: Any = make()
+    saved = 0
     pieces: list[dict[str, Any]] = []
-    assert isinstance(buffer, Growing)
-    for stop in (3, 30, 31, 90, 90, 200):
+    assert isinstance(make(), Growing)
+    for stop in (3, 30, 31, 90, 0, 90, 200):
+        if not stop:
+            buffer.reset()
         for number in range(1, stop):
             add(buffer, number, task=number // 20 % 3)
         pieces = [piece for piece in pieces if piece["end"] > buffer.first_needed]
@@ -109,7 +112,7 @@ def test_it_is_put_back_from_its_new_rows(make: Any) -> None:
             saved = buffer.n_added
         other = make()
         other.set_state(buffer.get_state(), pieces)
-        for number in (500, 501):
+        for number in (500, 501) if stop else ():
             twin = make()
             twin.set_state(other.get_state(), [other.get_rows(0)])
             add(other, number, task=1)

@@ -1,0 +1,263 @@
+"""What old experience is good for, at the smallest budgets: a test kit, and a script.
+
+As a script it runs one experiment for some seeds, and adds a row for each to a record:
+`effects.py replay-across-experiments runs/records/old_experience.jsonl 0 1 2`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from everlearn.agents import SAC
+from everlearn.agents.offline import CQL, IQL, OER, FamO2O
+from everlearn.agents.replay.donor import begin_from
+from everlearn.agents.replay.mixed import MixedReplayBuffer
+from everlearn.agents.replay.transitions import Transitions, from_buffer
+
+Curve = list[float]
+
+
+def evaluate(agent: Any, episodes: int = 5) -> float:
+    """Return the mean return of deterministic episodes of Pendulum, always the same ones."""
+    env, returns = gymnasium.make("Pendulum-v1"), []
+    for seed in range(episodes):
+        observation, _ = env.reset(seed=1000 + seed)
+        total, over = 0.0, False
+        while not over:
+            action, _ = agent.predict(observation, deterministic=True)
+            observation, reward, terminated, truncated, _ = env.step(action)
+            total, over = total + float(reward), terminated or truncated
+        returns.append(total)
+    return float(np.mean(returns))
+
+
+def sac(seed: int, **own: Any) -> SAC:
+    settings: dict[str, Any] = {
+        "learning_rate": 1e-3,
+        "batch_size": 64,
+        "learning_starts": 300,
+        "buffer_size": 10_000,
+        "policy_kwargs": {"net_arch": [64, 64]},
+        "backend": "eager",
+        "diagnostics": False,
+        "device": "cpu",
+        **own,
+    }
+    return SAC("MlpPolicy", "Pendulum-v1", seed=seed, **settings)
+
+
+def curve(agent: SAC, steps: int) -> Curve:
+    """Return what an agent earns after each 1,000 steps."""
+    found = []
+    for _ in range(steps // 1000):
+        agent.learn(1000, reset_num_timesteps=False)
+        found.append(round(evaluate(agent), 1))
+    return found
+
+
+def replay_across_experiments(seed: int, steps: int = 3000) -> dict[str, Any]:
+    """Let a fresh agent learn from half of what another one lived, and without."""
+    donor = sac(seed).learn(4000)
+    earlier = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
+    own = {"replay_buffer_class": MixedReplayBuffer}
+    mixed = sac(seed + 100, replay_buffer_kwargs={"sources": {"earlier": earlier}}, **own)
+    return {
+        "donor": round(evaluate(donor), 1),
+        "scratch": curve(sac(seed + 100), steps),
+        "half earlier": curve(mixed, steps),
+    }
+
+
+def offline_to_online(seed: int, updates: int = 1500) -> dict[str, Any]:
+    """Learn offline from a replay buffer of Pendulum, then online by SAC from Cal-QL's result."""
+    donor = sac(seed).learn(4000)
+    data = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
+    shared: dict[str, Any] = {
+        "learning_rate": 1e-3,
+        "batch_size": 64,
+        "policy_kwargs": {"net_arch": [64, 64]},
+        "seed": seed,
+        "device": "cpu",
+    }
+    iql = IQL("Pendulum-v1", data, **shared).learn(updates)
+    found: dict[str, Any] = {"donor": evaluate(donor), "iql": evaluate(iql)}
+    for name, calibrated in (("cql", False), ("cal-ql", True)):
+        own: dict[str, Any] = {
+            "calibrated": calibrated,
+            "actor_learning_rate": 1e-3,
+            "n_actions": 4,
+        }
+        agent = CQL("Pendulum-v1", data, **own, **shared).learn(updates)
+        found[name] = evaluate(agent)
+    file = Path(f"/tmp/everlearn-effects-{time.time_ns()}.zip")
+    agent.save(file)
+    online = sac(seed + 100, learning_starts=0)
+    begin_from(online, file)
+    file.unlink()
+    found["online"] = curve(online, 1000)
+    return {
+        key: value if isinstance(value, list) else round(value, 1) for key, value in found.items()
+    }
+
+
+class Directions(gymnasium.Env[Any, Any]):
+    """A point in the plane that is to go one of four ways; the task is observed."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (6,))
+    action_space = spaces.Box(-1, 1, (2,))
+
+    def reset(self, **settings: Any) -> tuple[Any, dict[str, Any]]:
+        super().reset(**settings)
+        return np.zeros(self.observation_space.shape, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        raise AssertionError("sets are made by `direction_set`")
+
+
+WAYS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]], np.float32)
+
+
+def direction_set(task: int, seed: int, n: int = 2000, length: int = 20) -> Transitions:
+    """Return steps of a medium policy: 0.7 along the way, with noise of 0.3."""
+    generator = np.random.default_rng([seed, task])
+    actions = 0.7 * WAYS[task] + 0.3 * generator.normal(size=(n, 2))
+    actions = actions.clip(-1, 1).astype(np.float32)
+    positions = np.zeros((n + 1, 2), np.float32)
+    for index in range(n):
+        start = positions[index] if index % length else np.zeros(2)
+        positions[index] = start
+        positions[index + 1] = start + 0.1 * actions[index]
+    after = positions[:-1] + np.float32(0.1) * actions
+    told = np.tile(np.eye(4, dtype=np.float32)[task], (n, 1))
+    ends = np.arange(n) % length == length - 1
+    begin, end = (np.concatenate([p, told], axis=1) for p in (positions[:-1], after))
+    return Transitions(begin, actions, actions @ WAYS[task], end, ends & False, ends)
+
+
+def direction_return(agent: Any, task: int, length: int = 20) -> float:
+    """Return what an agent earns in one task, at most 20."""
+    position, total = np.zeros(2, np.float32), 0.0
+    for _ in range(length):
+        observation = np.concatenate([position, np.eye(4, dtype=np.float32)[task]])
+        action = agent.predict(observation, deterministic=True)[0]
+        position = (position + 0.1 * action).astype(np.float32)
+        total += float(action @ WAYS[task])
+    return total
+
+
+ARMS: dict[str, dict[str, Any]] = {
+    "oer": {},
+    "oer, random": {"selection": "random"},
+    "oer, reward": {"selection": "reward"},
+    "oer, coverage": {"selection": "coverage"},
+    "er": {"selection": "random", "dual": False},
+    "sequential": {"selection": "random", "dual": False, "memory_size": 1},
+}
+
+
+def one_set_after_another(
+    seed: int, updates: int = 300, memory_size: int = 100, arms: tuple[str, ...] = tuple(ARMS)
+) -> dict[str, Any]:
+    """Learn four ways from a set each, with small memories of the earlier ones.
+
+    PER is the mean return over tasks at the end, BWT the mean change of tasks since they were
+    learned.
+    """
+    found: dict[str, Any] = {}
+    sets = [direction_set(task, seed) for task in range(4)]
+    for name in arms:
+        own = {"memory_size": memory_size, **ARMS[name]}
+        agent = OER(
+            Directions(),
+            sets,
+            updates,
+            learning_rate=1e-3,
+            batch_size=64,
+            policy_kwargs={"net_arch": [32, 32]},
+            seed=seed,
+            device="cpu",
+            **own,
+        )
+        returns = np.zeros((4, 4))
+        for stage in range(4):
+            agent.learn(updates, reset_num_timesteps=False)
+            returns[stage] = [direction_return(agent, task) for task in range(4)]
+        backward = returns[3, :3] - returns.diagonal()[:3]
+        found[name] = {
+            "per": round(float(returns[3].mean()), 2),
+            "bwt": round(float(backward.mean()), 2),
+        }
+    return found
+
+
+class TwoContexts(Directions):
+    """A world of single steps in one of two contexts."""
+
+    observation_space = spaces.Box(0, 1, (2,))
+    action_space = spaces.Box(-1, 1, (1,))
+
+
+def two_contexts(seed: int, updates: int = 1000, n: int = 2000) -> dict[str, Any]:
+    """Choose coefficients where the data are good, and where greed is right.
+
+    In the first context actions are near the best one, which pays 1, and what pays differs by
+    noise alone. In the second half of them pay 1 and half 0, and their mean is worst.
+    """
+    generator = np.random.default_rng(seed)
+    second = np.arange(n) % 2 == 1
+    modes = np.where(generator.random(n) < 0.5, -0.6, 0.6)
+    actions = np.where(second, modes, 0.0) + 0.1 * generator.normal(size=n)
+    actions = actions.clip(-1, 1).astype(np.float32)[:, None]
+    paid = np.where(second, modes > 0, 1.0) + 0.1 * generator.normal(size=n)
+    states = np.stack([~second, second], axis=1).astype(np.float32)
+    ends = np.ones(n, np.bool_)
+    data = Transitions(states, actions, paid.astype(np.float32), states, ends, ends)
+    agent = FamO2O(
+        TwoContexts(),
+        data,
+        (0.0, 10.0),
+        learning_rate=1e-3,
+        batch_size=64,
+        policy_kwargs={"net_arch": [32, 32]},
+        seed=seed,
+        device="cpu",
+    ).learn(updates)
+    with torch.no_grad():
+        chosen = agent.policy.choose(torch.eye(2))[0].tolist()
+        means = agent.policy.law(torch.eye(2), torch.tensor(chosen))[0][:, 0].tolist()
+    return {"coefficients": [round(c, 2) for c in chosen], "actions": [round(m, 2) for m in means]}
+
+
+EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
+    "replay-across-experiments": replay_across_experiments,
+    "offline-to-online": offline_to_online,
+    "one-set-after-another": one_set_after_another,
+    "two-contexts": two_contexts,
+}
+
+
+def main(name: str, record: str, *seeds: str) -> None:
+    """Run an experiment for some seeds, and add a row for each to a record."""
+    torch.set_num_threads(1)
+    for seed in map(int, seeds):
+        began = time.process_time()
+        found = EXPERIMENTS[name](seed)
+        seconds = round(time.process_time() - began, 1)
+        row = {"experiment": name, "seed": seed, **found, "cpu_seconds": seconds}
+        with Path(record).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
