@@ -216,8 +216,8 @@ def two_contexts(seed: int, updates: int = 1000, n: int = 2000) -> dict[str, Any
     generator = np.random.default_rng(seed)
     second = np.arange(n) % 2 == 1
     modes = np.where(generator.random(n) < 0.5, -0.6, 0.6)
-    actions = np.where(second, modes, 0.0) + 0.1 * generator.normal(size=n)
-    actions = actions.clip(-1, 1).astype(np.float32)[:, None]
+    drawn = np.where(second, modes, 0.0) + 0.1 * generator.normal(size=n)
+    actions = drawn.clip(-1, 1).astype(np.float32)[:, None]
     paid = np.where(second, modes > 0, 1.0) + 0.1 * generator.normal(size=n)
     states = np.stack([~second, second], axis=1).astype(np.float32)
     ends = np.ones(n, np.bool_)
