@@ -87,8 +87,12 @@ class AroundReplayBuffer(ReplayBuffer):
         """Return how many of its own steps can be sampled."""
         return self.own.size()
 
+    def forget(self) -> None:
+        """Leave its own steps so far out of samples; they are counted as added still."""
+        self.own.forget()
+
     def reset(self) -> None:
-        """Leave its own steps so far out of samples."""
+        """Do as `forget` does: checkpoints count by all steps that were ever added."""
         self.own.forget()
 
     @property

@@ -9,8 +9,8 @@ import numpy as np
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from ...wrappers.errors import SettingsError
+from .around import AroundReplayBuffer
 from .buffers import LeanReplayBuffer
-from .mixed import MixedReplayBuffer
 
 
 @final
@@ -36,7 +36,7 @@ def ordered_buffer(buffer: ReplayBuffer) -> ReplayBuffer:
     Raises:
         SettingsError: there is no order, or observations have names.
     """
-    if isinstance(buffer, MixedReplayBuffer):
+    if isinstance(buffer, AroundReplayBuffer):
         return buffer.own
     if type(buffer) not in (LeanReplayBuffer, ReplayBuffer):
         kind = type(buffer).__name__

@@ -13,8 +13,8 @@ from torch import Tensor
 from ...wrappers.errors import SettingsError
 from ..layers import Part
 from ..method import Method
+from .around import AroundReplayBuffer
 from .buffers import LeanReplayBuffer
-from .mixed import MixedReplayBuffer
 from .replay import Replay
 from .tables import TableReplayBuffer
 
@@ -124,7 +124,7 @@ class WarmStart(Method):
 
 
 def _drop(buffer: ReplayBuffer) -> None:
-    if isinstance(buffer, LeanReplayBuffer | MixedReplayBuffer):
+    if isinstance(buffer, LeanReplayBuffer | AroundReplayBuffer):
         # Checkpoints count its steps over its whole life.
         buffer.forget()
     else:
