@@ -41,6 +41,7 @@ METHODS = {
     "l2": ".plasticity.l2:L2",
     "l2-init": ".plasticity.l2_init:L2Init",
     "l2-previous": ".retention.l2_previous:L2Previous",
+    "l2m": ".retention.l2m:L2M",
     "layer-norm": ".plasticity.layer_norm:LayerNorm",
     "lion": ".plasticity.lion:Lion",
     "mas": ".retention.mas:MAS",

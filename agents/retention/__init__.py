@@ -34,6 +34,7 @@ from .clear import CLEAR
 from .clonex import ClonEx
 from .fine_tuning import FineTuning
 from .l2_previous import L2Previous
+from .l2m import L2M
 from .mas import MAS
 from .multi_head import MultiHead
 from .online_ewc import OnlineEWC
@@ -47,6 +48,7 @@ from .wsn import WSN
 __all__ = [
     "AGEM",
     "CLEAR",
+    "L2M",
     "MAS",
     "TAIL",
     "WSN",

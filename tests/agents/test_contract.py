@@ -195,6 +195,7 @@ CASES = {
         off={"keep_replay": True, "keep_optimizer": True, "keep_temperature": True},
     ),
     "l2-previous": penalty(),
+    "l2m": Case(on={"pool_size": 3, "rank": 2}, wrong={"pool_size": 0, "rank": 0, "pull": -1}),
     "mas": Case(
         on={"coefficient": 0.1, "observations": 20},
         off={"coefficient": 0.0},
