@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from stable_baselines3.common.logger import Logger
 from torch import nn
 
-from everlearn.agents import PPO
+from everlearn.agents import PPO, SAC
+from everlearn.agents.registry import METHODS
 
 SETTINGS: dict[str, Any] = {
     "n_steps": 64,
@@ -46,6 +47,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continuous_ppo = params["kind"] is PPO and params.get("env") != "CartPole-v1"
             if params["backend"] != ("reference" if continuous_ppo else "eager"):
                 item.add_marker(pytest.mark.slow)
+        if item.path.name == "test_contract.py" and _is_stood_for(item.name, params):
+            item.add_marker(pytest.mark.slow)
+
+
+def _is_stood_for(test: str, params: Mapping[str, Any]) -> bool:
+    """Tell whether others stand by default for a method that keeps old tasks.
+
+    All of them go on from a checkpoint on one agent, and have their settings checked.
+    """
+    name, kind = str(params.get("name")), params.get("kind")
+    keeps_tasks = METHODS.get(name, "").startswith(".retention.")
+    if not keeps_tasks or name in ("clonex", "packnet"):
+        return False
+    quick = ("test_from_a_checkpoint", "test_settings", "test_wrong")
+    return not test.startswith(quick) or kind not in (None, PPO if name == "clear" else SAC)
 
 
 @pytest.fixture
