@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, vjp
 from torch.nn.utils import parametrize
 
+from .prompts.mask import PromptMask
+
 Parameters = Sequence[Tensor]
 """All parameters of an agent; steps know theirs by position."""
 
@@ -174,6 +176,33 @@ class LayerNorm:
 
 @final
 @dataclass(frozen=True)
+class Masked:
+    """Units that a prompt wants; those that it does not are 0."""
+
+    prompt: int
+    """Position of the prompt, of shape (width,)."""
+
+    def forward(self, parameters: Parameters, inputs: Tensor) -> Tensor:
+        """Return the outputs."""
+        return inputs * (parameters[self.prompt] > 0)
+
+    def backward(
+        self,
+        parameters: Parameters,
+        inputs: Tensor,
+        outputs: Tensor,
+        gradient: Tensor,
+        gradients: Gradients,
+    ) -> Tensor:
+        """Write the straight-through gradient of the prompt, and return that of the inputs."""
+        prompt = parameters[self.prompt]
+        active = prompt > 0
+        gradients[self.prompt] = (gradient * inputs).sum(dim=0) * (active & (prompt < 1))
+        return gradient * active
+
+
+@final
+@dataclass(frozen=True)
 class Differentiated:
     """Any other module without buffers, differentiated by torch."""
 
@@ -292,6 +321,8 @@ def make_chain(modules: Sequence[nn.Module], parameters: Sequence[Tensor]) -> Ch
             steps.append(Affine(own["weight"], own.get("bias"), first))
         elif type(module) in DERIVATIVES:
             steps.append(Activation(module))
+        elif type(module) is PromptMask and not module.normalized:
+            steps.append(Masked(own["prompt"]))
         elif type(module) is nn.LayerNorm:
             steps.append(LayerNorm(module, own.get("weight"), own.get("bias")))
         else:
