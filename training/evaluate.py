@@ -39,6 +39,7 @@ EVALUATION_COLUMNS = (
     "return",
     "length",
     "success",
+    "success_final",
     "normalized",
 )
 """The columns of `evaluations.csv`; one `context/<knob>` for each knob follows."""
@@ -215,6 +216,8 @@ class Evaluation(BaseCallback):
             known: dict[str, Any] = {}
             if episode.success is not None:
                 known["success"] = episode.success
+            if episode.success_final is not None:
+                known["success_final"] = episode.success_final
             if reference is not None and episode.whole:
                 known["normalized"] = reference.normalize(episode.reward)
             yield {
@@ -236,6 +239,8 @@ class Evaluation(BaseCallback):
         successes = [episode.success for episode in episodes if episode.success is not None]
         if successes:
             scalars[f"{tag}/success"] = float(np.mean(successes))
+            final = [bool(episode.success_final) for episode in episodes]
+            scalars[f"{tag}/success_final"] = float(np.mean(final))
         if task != CURRENT:
             self._best[task] = max(mean, self._best.get(task, mean))
             scalars[f"{tag}/forgetting"] = self._best[task] - mean

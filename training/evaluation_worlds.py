@@ -44,12 +44,14 @@ class Outcome(NamedTuple):
         length: its steps.
         success: whether it succeeded at any step, or None where its world does not say.
         whole: whether it ended, and was not cut off.
+        success_final: whether it succeeded at its last step, or None where its world does not say.
     """
 
     reward: float
     length: int
     success: bool | None
     whole: bool = True
+    success_final: bool | None = None
 
 
 @final
@@ -144,6 +146,7 @@ class EvaluationWorlds:
         observations = self._begin(filled)
         rewards = np.zeros(worlds.num_envs)
         success: list[bool | None] = [None] * n_trials
+        final: list[bool | None] = [None] * n_trials
         outcomes: dict[int, Outcome] = {}
         for step in range(1, self._most_steps + 1):
             observations, got, dones, infos = self._seen.step(act(observations, filled))
@@ -154,14 +157,15 @@ class EvaluationWorlds:
                 told = _success(infos[copy])
                 if told is not None:
                     success[copy] = bool(success[copy]) or told
+                    final[copy] = bool(infos[copy].get("success_final", told))
                 if dones[copy]:
                     total = infos[copy]["episode"]["r"]
-                    outcomes[copy] = Outcome(total, step, success[copy])
+                    outcomes[copy] = Outcome(total, step, success[copy], True, final[copy])
             if len(outcomes) == n_trials:
                 break
         return [
             outcomes.get(copy)
-            or Outcome(float(rewards[copy]), self._most_steps, success[copy], whole=False)
+            or Outcome(float(rewards[copy]), self._most_steps, success[copy], False, final[copy])
             for copy in range(n_trials)
         ]
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 INPUTS, ACTIONS, STEPS = 39, 4, 200
 """Numbers in an observation and in an action, and steps in an episode, of all tasks."""
 
+SCALE = 10.0
+"""What observations are multiplied by: they tell positions in metres, which hardly differ."""
+
 _LOOKED_AT = 256
 """Examples of a task on which the drift of the outputs is measured."""
 
@@ -32,7 +35,7 @@ class Demonstrations(NamedTuple):
     """What is cloned of one task, and where trials of it begin.
 
     Attributes:
-        observations: of shape (examples, 39).
+        observations: scaled, of shape (examples, 39).
         actions: the demonstrator's, of shape (examples, 4).
         seed: of the episodes in which the task is tried.
     """
@@ -81,7 +84,7 @@ def demonstrate(settings: ProveRetention, seed: int) -> list[Demonstrations]:
         seen, done = [], []
         for _ in range(STEPS):
             actions = controller(observations)
-            seen.append(observations)
+            seen.append(SCALE * observations)
             done.append(actions)
             noise = settings.noise * generator.standard_normal(actions.shape)
             observations = worlds.step(np.clip(actions + noise, -1, 1))[0]
@@ -181,7 +184,7 @@ def _try(
     succeeded = np.zeros(copies, dtype=bool)
     with learner.acting_for(number):
         for _ in range(STEPS):
-            outputs = learner.network(torch.as_tensor(observations, dtype=torch.float32))
+            outputs = learner.network(torch.as_tensor(SCALE * observations, dtype=torch.float32))
             observations, _, _, _, info = worlds.step(outputs.clamp(-1, 1).numpy())
             succeeded |= info["success"].astype(bool) | info.get("success_any", False)
             if succeeded.all():

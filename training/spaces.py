@@ -18,12 +18,14 @@ _OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
     "sac": _VECTORS,
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
+    "cotasp": (spaces.Box,),
     "secbad": (spaces.Box,),
 }
 _ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
     "sac": (spaces.Box,),
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
+    "cotasp": (spaces.Box,),
     "secbad": (spaces.Box, spaces.Discrete),
 }
 

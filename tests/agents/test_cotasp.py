@@ -11,14 +11,19 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from everlearn.agents import SAC, load_checkpoint, save_checkpoint
-from everlearn.agents.cotasp import CoTASP
+from everlearn.agents.cotasp import CoTASP, Owner
 from everlearn.agents.layers import Part
-from everlearn.agents.retention.retention_method import RetentionMethod
+from everlearn.agents.prompts.distillation import distill_to_random, divergence_from_random
+from everlearn.agents.prompts.embeddings import metaworld_sentences
+from everlearn.agents.retention.retention_method import RetentionMethod, outputs_with
 from everlearn.agents.retention.task import Task
+from everlearn.agents.supervised import SupervisedLearner, squared_error
 from everlearn.envs import make_vec_env
+from everlearn.envs.metaworld import CW10
+from everlearn.wrappers.errors import SettingsError
 
 STEPS = 24
 """Environment steps of each task; their episodes are cut."""
@@ -185,3 +190,182 @@ def test_a_saved_agent_knows_its_tasks() -> None:
     assert same(agent, loaded)
     assert loaded.task_state == agent.task_state
     assert torch.equal(answers(agent, 0)[1], answers(loaded, 0)[1])
+
+
+INPUTS = torch.linspace(-1, 1, 39 * 12).reshape(12, 39)
+HINTS = [metaworld_sentences()[world] for world in CW10]
+
+
+def bare(width: int = 64, **own: Any) -> SupervisedLearner:
+    """Return a network alone, whose tasks are learned from examples."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        *(nn.Linear(39, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()), nn.Linear(width, 4)
+    )
+    return SupervisedLearner(network, [cotasp(**own)], 0.01, squared_error, seed=0)
+
+
+def live(learner: SupervisedLearner, number: int, text: str, steps: int) -> None:
+    """Learn a task of its own, of random targets."""
+    generator = torch.Generator().manual_seed(number)
+    targets = torch.rand(12, 4, generator=generator)
+    learner.start_task(number, text)
+    for _ in range(steps):
+        learner.step(INPUTS, targets)
+    learner.end_task(INPUTS, targets, batch_size=12)
+
+
+def masks(learner: SupervisedLearner) -> list[Tensor]:
+    (method,) = learner.methods
+    assert isinstance(method, CoTASP)
+    return [mask.prompt.detach() > 0 for mask in method._masks]
+
+
+def overlap(first: list[Tensor], second: list[Tensor]) -> float:
+    """Return the intersection over union of two tasks' units."""
+    one, other = torch.cat(first), torch.cat(second)
+    return float((one & other).sum() / (one | other).sum())
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_what_is_frozen_stays_whatever_the_optimizer_does(weight_decay: float) -> None:
+    """Weight decay, and an optimizer that keeps its memory, would move it."""
+    learner = bare()
+    learner.part.optimizer.param_groups[0]["weight_decay"] = weight_decay
+    answers, used = [], [torch.zeros(64, dtype=torch.bool)] * 2
+    for number in range(4):
+        live(learner, number, HINTS[number], steps=12)
+        with learner.acting_for(number):
+            answers.append(learner.network(INPUTS).detach().clone())
+        now = [learner.methods[0].get_buffer(f"used_{layer}") for layer in range(2)]
+        for before, after, mask in zip(used, now, masks(learner), strict=True):
+            assert torch.equal(after, before | mask)
+        used = [each.clone() for each in now]
+    for number, answer in enumerate(answers):
+        with learner.acting_for(number):
+            assert torch.equal(learner.network(INPUTS), answer)
+    assert len({float(answer.sum()) for answer in answers}) == 4
+
+
+def test_units_never_come_on_within_a_task_and_what_is_learned_is_the_tasks_own() -> None:
+    learner = bare(weight_updates=3, prompt_updates=3)
+    learner.start_task(0, HINTS[0])
+    begun, before = masks(learner), [p.detach().clone() for p in learner.part.parameters]
+    for step in range(60):
+        learner.step(INPUTS, torch.zeros(12, 4))
+        assert not any((now & ~was).any() for now, was in zip(masks(learner), begun, strict=True))
+        changed = [
+            not torch.equal(a, b) for a, b in zip(before, learner.part.parameters, strict=True)
+        ]
+        # Prompts lie at 2 and 5; they wait for the first three steps.
+        if step == 2:
+            assert changed == [True, True, False, True, True, False, True, True]
+    assert changed[2]
+    off = ~begun[0]
+    assert torch.equal(learner.part.parameters[0][off], before[0][off])
+
+
+@pytest.mark.parametrize("reuse", [True, False])
+def test_a_task_that_is_described_again_gets_its_units_back(reuse: bool) -> None:
+    learner = bare(width=256, sparsity=1e-3, reuse=reuse)
+    first = []
+    for number in range(5):
+        learner.start_task(number, HINTS[number])
+        first.append(masks(learner))
+        learner.end_task(INPUTS, torch.zeros(12, 4), batch_size=12)
+    again = []
+    for number in range(3):
+        learner.start_task(5 + number, HINTS[number])
+        again.append(overlap(masks(learner), first[number]))
+        learner.end_task(INPUTS, torch.zeros(12, 4), batch_size=12)
+    assert min(again) > (0.9 if reuse else 0.7)
+    # "Hammer a screw on the wall." and "Pull a puck to a goal."
+    assert overlap(first[0], first[3]) < 0.5
+
+
+def test_a_number_that_comes_back_is_the_old_task_again() -> None:
+    learner = bare()
+    for number in (0, 1):
+        live(learner, number, HINTS[number], steps=12)
+    with learner.acting_for(0):
+        answer = learner.network(INPUTS).detach().clone()
+    learner.start_task(0, HINTS[0])
+    assert torch.equal(learner.network(INPUTS), answer)
+
+
+def test_a_full_network_says_so_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("everlearn.agents.cotasp.notify", told.append)
+    learner = bare(width=32)
+    answers = []
+    for number in range(12):
+        live(learner, number, f"task number {number * 17}", steps=3)
+        with learner.acting_for(number):
+            answers.append(learner.network(INPUTS).detach().clone())
+    assert any("units of layer" in line and line.endswith("left") for line in told)
+    assert any("no free unit left in layer 0: earlier tasks are kept" in line for line in told)
+    assert learner.end_iteration()["continual/cotasp/layer_0/free"] == 0
+    for number, answer in enumerate(answers):
+        with learner.acting_for(number):
+            assert torch.equal(learner.network(INPUTS), answer)
+
+
+def test_the_counts_of_units_by_hand() -> None:
+    learner = bare(width=8)
+    (method,) = learner.methods
+    assert isinstance(method, CoTASP)
+    for number, prompt in enumerate(([1.0, 1, 0, 0, 0, 0, 0, -1], [0, 1.0, 1, 0, 0, 0, 0, 0])):
+        learner.start_task(number, HINTS[number])
+        with torch.no_grad():
+            method._masks[0].prompt.copy_(torch.tensor(prompt))
+        learner.end_task(INPUTS, torch.zeros(12, 4), batch_size=12)
+    told = learner.end_iteration()
+    tag = "continual/cotasp/layer_0"
+    counts = [told[f"{tag}/{what}"] for what in ("active", "used", "shared", "free")]
+    assert counts == [2, 3, 1, 5]
+
+
+def test_what_earlier_tasks_use_is_frozen_by_hand() -> None:
+    used = [torch.tensor([True, False]), torch.tensor([True, True, False])]
+    assert Owner(0, None).frozen(used).tolist() == [[True], [False]]
+    assert Owner(0, None, is_bias=True).frozen(used).tolist() == [True, False]
+    assert Owner(1, 0).frozen(used).tolist() == [[True, False], [True, False], [False, False]]
+    assert Owner(None, 1).frozen(used).tolist() == [[True, True, False]]
+
+
+def test_distillation_makes_a_policy_random_again() -> None:
+    agent = build([cotasp()], policy_kwargs={"net_arch": [48]})
+    (part,) = [part for part in agent.parts if part.name == "actor"]
+    with torch.no_grad():
+        for parameter in part.parameters[-4:]:
+            parameter.add_(0.3)
+    generator = torch.Generator().manual_seed(0)
+    kept = part.parameters[0].detach().clone()
+    free: list[Tensor | None] = [torch.ones_like(p) for p in part.parameters]
+    free[0] = None
+
+    def draw() -> Tensor:
+        return torch.randn(64, 39, generator=generator)
+
+    def divergence() -> float:
+        means, log_stds = outputs_with(part, part.parameters, torch.randn(200, 39))
+        return divergence_from_random(means, log_stds).item()
+
+    assert divergence() > 1
+    distill_to_random(part, free, draw, steps=400, learning_rate=0.01)
+    assert divergence() < 0.05
+    assert torch.equal(part.parameters[0], kept)
+
+
+@pytest.mark.parametrize(
+    ("modules", "sentence"),
+    [
+        ([nn.Linear(3, 8), nn.Sigmoid()], "activations that are 0 at 0, such as ReLU, not Sigmoid"),
+        ([nn.Linear(3, 8), nn.LayerNorm(8), nn.ReLU()], "cotasp"),
+        ([], "cotasp needs a network with hidden layers"),
+    ],
+)
+def test_networks_that_do_not_fit(modules: list[nn.Module], sentence: str) -> None:
+    width = 8 if modules else 3
+    with pytest.raises(SettingsError, match=sentence):
+        SupervisedLearner(nn.Sequential(*modules, nn.Linear(width, 2)), [cotasp()])

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cotasp import TrainCoTASP
 from ..ppo import TrainPPO
 from ..sac import TrainSAC
 from ..secbad import TrainSeCBAD
 from ..settings import RunSettings
 
-AGENTS: dict[str, type[RunSettings]] = {one.agent: one for one in (TrainPPO, TrainSAC, TrainSeCBAD)}
+AGENTS: dict[str, type[RunSettings]] = {
+    one.agent: one for one in (TrainPPO, TrainSAC, TrainSeCBAD, TrainCoTASP)
+}
 """The settings of each agent, by its name."""
 
 

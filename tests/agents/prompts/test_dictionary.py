@@ -47,6 +47,19 @@ def test_a_code_is_no_worse_than_its_neighbours() -> None:
     assert all(objective(code) < objective(code + step) for step in steps)
 
 
+def test_atoms_that_are_alike_do_not_matter() -> None:
+    """After few tasks all atoms that they use lie in the plane of their embeddings."""
+    embedding, other = embed(HINTS[0]), embed(HINTS[1])
+    generator = np.random.default_rng(0)
+    for width in (16, 48):
+        angles = generator.uniform(0, 7, size=(width, 1))
+        atoms = shorten(np.cos(angles) * embedding + np.sin(angles) * other)
+        atoms = np.concatenate([atoms, atoms[:5], dictionary(width)])
+        for sparsity in (1e-3, 0.05):
+            code = encode(embedding, atoms, sparsity)
+            assert optimality_gap(code, embedding, atoms, sparsity) < 1e-3
+
+
 def test_a_magnitude_too_large_leaves_nothing() -> None:
     assert not encode(embed(HINTS[0]), dictionary(64), sparsity=2.0).any()
 
