@@ -296,18 +296,28 @@ def test_a_number_that_comes_back_is_the_old_task_again() -> None:
 def test_a_full_network_says_so_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr("everlearn.agents.cotasp.notify", told.append)
-    learner = bare(width=32)
-    answers = []
-    for number in range(12):
-        live(learner, number, f"task number {number * 17}", steps=3)
-        with learner.acting_for(number):
-            answers.append(learner.network(INPUTS).detach().clone())
-    assert any("units of layer" in line and line.endswith("left") for line in told)
-    assert any("no free unit left in layer 0: earlier tasks are kept" in line for line in told)
+    learner = bare()
+    live(learner, 0, HINTS[0], steps=3)
+    with learner.acting_for(0):
+        answer = learner.network(INPUTS).detach().clone()
+    used = learner.methods[0].get_buffer("used_0")
+    used.fill_(True)
+    used[:3] = False
+    live(learner, 1, HINTS[1], steps=3)
+    assert told == ["cotasp has 3 of 64 units of layer 0 left"]
+    for layer in range(2):
+        learner.methods[0].get_buffer(f"used_{layer}").fill_(True)
+    before = [parameter.detach().clone() for parameter in learner.part.parameters]
+    live(learner, 2, HINTS[2], steps=10)
+    assert told[1].startswith("cotasp has no free unit left in layer 0: earlier tasks are kept")
     assert learner.end_iteration()["continual/cotasp/layer_0/free"] == 0
-    for number, answer in enumerate(answers):
-        with learner.acting_for(number):
-            assert torch.equal(learner.network(INPUTS), answer)
+    # All that is left to learn is the choice of units (2 and 5) and the output's bias (7).
+    pairs = zip(before, learner.part.parameters, strict=True)
+    assert [torch.equal(one, other) for one, other in pairs] == [
+        *(True, True, False, True, True, False, True, False)
+    ]
+    with learner.acting_for(0):
+        assert torch.equal(learner.network(INPUTS), answer)
 
 
 def test_the_counts_of_units_by_hand() -> None:

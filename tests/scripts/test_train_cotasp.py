@@ -16,6 +16,7 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_in_the_middle_of_the_second_task(tmp_path: Path) -> None:
     """Its tables end as those of a run that was never interrupted."""
     whole, parted = (TINY.format(folder=tmp_path / name).split() for name in ("whole", "parted"))
