@@ -67,7 +67,7 @@ class ProbeContext:
     first_seed: int = 0
     """The first one's seed; the others count on."""
 
-    steps: int = 60_000
+    steps: int = 100_000
     """Environment steps of each agent, over all copies."""
 
     base: str = BASE

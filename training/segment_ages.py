@@ -19,6 +19,9 @@ LATE = 5
 NEAR = 3
 """How many steps the most likely age may be away from the true one."""
 
+_SETTLING = 500
+"""Steps of each copy before the first that is judged."""
+
 
 @final
 class ExactFilter:
@@ -103,6 +106,9 @@ class AgeWatch(BaseCallback):
         worlds: Any = self.training_env
         inferred = worlds.inferred
         if inferred is None or worlds.settings.kind != "secbad":
+            return
+        # Before, only enough to know the true ages, and for the exact filter to settle.
+        if self.num_timesteps < self._begin - _SETTLING * worlds.num_envs:
             return
         contexts = np.array([info[CONTEXT][self._knob] for info in self._infos])
         truths = {

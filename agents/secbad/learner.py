@@ -132,6 +132,8 @@ class ContextLearner:
             generator, settings.batch_size, settings.stretch, settings.uses_labels
         )
         lengths = valid.sum(dim=0).numpy()
+        # Behind the longest there is nothing to be learned.
+        steps, valid = steps[: lengths.max()], valid[: lengths.max()]
 
         def moments(*shape: int) -> Tensor:
             drawn = generator.random((*shape, settings.batch_size)) * lengths
