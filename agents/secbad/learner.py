@@ -73,6 +73,7 @@ class ContextLearner:
         self._optimizer = torch.optim.Adam(networks.parameters(), lr=settings.learning_rate)
         self._n_copies = n_copies
         self._since = 0
+        self._n_updates = 0
         self._sums: dict[str, float] = defaultdict(float)
 
     def add(self, steps: np.ndarray, first: np.ndarray) -> None:
@@ -110,6 +111,7 @@ class ContextLearner:
             "memory": self._memory.get_state(),
             "generator": self._generator.bit_generator.state,
             "since": self._since,
+            "n_updates": self._n_updates,
             "sums": dict(self._sums),
         }
 
@@ -124,6 +126,7 @@ class ContextLearner:
         self._memory.set_state(state["memory"])
         self._generator.bit_generator.state = state["generator"]
         self._since = int(state["since"])
+        self._n_updates = int(state["n_updates"])
         self._sums = defaultdict(float, state["sums"])
 
     def _update(self) -> None:
@@ -149,6 +152,10 @@ class ContextLearner:
             loss = losses.reconstruction + settings.kl_weight * losses.divergence
             self._optimizer.zero_grad()
             loss.backward()
+        if settings.anneal_updates is not None:
+            rate = settings.learning_rate / (1 + self._n_updates / settings.anneal_updates)
+            self._optimizer.param_groups[0]["lr"] = rate
+        self._n_updates += 1
         torch.nn.utils.clip_grad_norm_(self.networks.parameters(), 10.0)
         self._optimizer.step()
         self.networks.note_errors(losses.square_errors)

@@ -98,6 +98,10 @@ class ContextInference:
     learning_rate: float = 1e-3
     """Adam's step size (released code)."""
 
+    anneal_updates: int | None = None
+    """After how many updates the step size is half, after twice as many a third, and so on; never by
+    default (released code). A latent that stands still is easier to act on."""
+
     kl_weight: float = 0.1
     """Weight of the Kullback-Leibler terms (released code: 0.1, for the grid 0.01)."""
 
@@ -127,6 +131,8 @@ class ContextInference:
         for name in ("segment_mean", "segment_deviation", "learning_rate"):
             self._require(name, 0 < getattr(self, name) < math.inf, "more than 0 and finite")
         self._require("kl_weight", 0 <= self.kl_weight < math.inf, "0 or more and finite")
+        if self.anneal_updates is not None:
+            self._require("anneal_updates", self.anneal_updates >= 1, "1 or more")
         if self.n_ages is not None:
             # Below the mean length a truncated filter breaks.
             self._require("n_ages", self.n_ages >= self.segment_mean, "at least segment_mean")

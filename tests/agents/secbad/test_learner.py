@@ -146,7 +146,7 @@ def test_losses_are_those_of_a_segment_by_hand() -> None:
 def test_a_state_goes_on_as_its_learner() -> None:
     made = []
     for _ in range(2):
-        networks = ContextNetworks(1, 1, ContextInference(**SETTINGS), seed=0)
+        networks = ContextNetworks(1, 1, ContextInference(anneal_updates=4, **SETTINGS), seed=0)
         made.append(ContextLearner(networks, 4, seed=0))
     learner, other = made
     steps, first = live(90, 4, seed=0)
@@ -157,6 +157,9 @@ def test_a_state_goes_on_as_its_learner() -> None:
     for one in made:
         for row in range(50, 90):
             one.add(steps[row], first[row])
+    # Updates come at 64, 128, ... of 4 copies' steps: 20 in all, the last after 19 others.
+    rate = other.get_state()["optimizer"]["param_groups"][0]["lr"]
+    assert rate == pytest.approx(1e-2 / (1 + 19 / 4))
     assert learner.read_log() == other.read_log()
     torch.testing.assert_close(
         learner.networks.state_dict(), other.networks.state_dict(), rtol=0, atol=0

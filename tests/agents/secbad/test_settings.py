@@ -34,6 +34,7 @@ def test_ages_and_stretches(settings: dict[str, Any], ages: int, stretch: int) -
         ({"n_ages": 10}, "setting 'n_ages' must be at least segment_mean, not 10"),
         ({"window": 0}, "setting 'window' must be 1 or more, not 0"),
         ({"updates": 0}, "setting 'updates' must be 1 or more, not 0"),
+        ({"anneal_updates": 0}, "setting 'anneal_updates' must be 1 or more, not 0"),
         ({"kl_weight": -1.0}, r"setting 'kl_weight' must be 0 or more and finite, not -1\.0"),
         ({"learning_rate": math.nan}, "'learning_rate' must be more than 0 and finite, not nan"),
         ({"segment_mean": 0.0}, r"setting 'segment_mean' must be more than 0 and finite, not 0\.0"),
