@@ -99,8 +99,8 @@ class ContextInference:
     """Adam's step size (released code)."""
 
     anneal_updates: int | None = None
-    """After how many updates the step size is half, after twice as many a third, and so on; never by
-    default (released code). A latent that stands still is easier to act on."""
+    """After how many updates the step size is half, after twice as many a third, and so on; by
+    default never (released code). A latent that stands still is easier to act on."""
 
     kl_weight: float = 0.1
     """Weight of the Kullback-Leibler terms (released code: 0.1, for the grid 0.01)."""
