@@ -39,7 +39,7 @@ def keep_largest(weights: Tensor, among: Tensor, share: float) -> Tensor:
         share: how many of those are kept, from 0 to 1; rounded to the nearest number.
 
     Returns:
-        True where a weight is kept, of the same shape. Of equal weights the first are.
+        True where a weight is kept, of the same shape.
 
     Example:
         >>> keep_largest(torch.tensor([3.0, -2.0, 1.0, 9.0]), torch.tensor([1, 1, 1, 0]) > 0, 1 / 3)
@@ -47,9 +47,8 @@ def keep_largest(weights: Tensor, among: Tensor, share: float) -> Tensor:
     """
     number = round(share * int(among.sum()))
     magnitudes = torch.where(among, weights.abs(), -torch.ones_like(weights)).reshape(-1)
-    order = torch.sort(magnitudes, descending=True, stable=True).indices[:number]
     kept = torch.zeros_like(among).reshape(-1)
-    kept[order] = True
+    kept[torch.topk(magnitudes, number, sorted=False).indices] = True
     return kept.view(among.shape)
 
 
