@@ -29,8 +29,9 @@ class ProbeReaction:
     """Compare PPO and stable-baselines3's DQN, with and without Reactive Exploration.
 
     In `everlearn/ReactiveCartPole-v0`, which never ends and whose physics, the sign of the force
-    among them, go back and forth; after Steinparz et al. 2022, scaled down. Agents have the
-    defaults of stable-baselines3, and one copy of the world. What counts is the world's reward a
+    among them, go back and forth; after Steinparz et al. 2022, scaled down to seconds an agent.
+    Agents have the defaults of stable-baselines3 for one copy of the world: PPO rollouts of 2,048
+    steps over all copies, DQN an update for each four steps. What counts is the world's reward a
     step, without any bonus.
     """
 
@@ -40,10 +41,13 @@ class ProbeReaction:
     first_seed: int = 0
     """The first one's seed; the others count on."""
 
-    steps: int = 90_000
-    """Environment steps of each agent."""
+    steps: int = 60_000
+    """Environment steps of each agent, over all copies."""
 
-    change_every: int = 30_000
+    n_envs: int = 8
+    """Copies of the world, which shift together."""
+
+    change_every: int = 20_000
     """Steps between shifts."""
 
     block: int = 1_000
@@ -71,10 +75,11 @@ class ProbeReaction:
             SettingsError: a number out of its range, an agent that there is not, or a record of
                 other settings.
         """
-        for name in ("seeds", "steps", "change_every", "block", "soon"):
+        for name in ("seeds", "steps", "n_envs", "change_every", "block", "soon"):
             require(self, name, getattr(self, name) >= 1, "1 or more")
         for name in ("change_every", "soon"):
             require(self, name, getattr(self, name) % self.block == 0, "a multiple of the block")
+        require(self, "block", self.block % self.n_envs == 0, "a multiple of the copies")
         if not self.soon <= self.change_every < self.steps:
             raise SettingsError("--change-every must be from --soon to less than --steps")
         for agent in self.agents:
@@ -132,15 +137,31 @@ def _run(settings: ProbeReaction, agent: str, seed: int) -> dict[str, Any]:
     methods = [parse_method(text) for text in settings.methods] if reacts else []
     stream = f"everlearn/ReactiveCartPole-v0:change_every={settings.change_every}"
     rewards: list[float] = []
-    worlds = _keep_rewards(make_vec_env(stream, 1, seed), rewards)
+    worlds = _keep_rewards(make_vec_env(stream, settings.n_envs, seed), rewards)
     learner: Any
     if kind == "ppo":
         learner = PPO(
-            "MlpPolicy", worlds, methods=methods, diagnostics=False, seed=seed, device="cpu"
+            "MlpPolicy",
+            worlds,
+            n_steps=max(2048 // settings.n_envs, 2),
+            methods=methods,
+            backend="eager",
+            diagnostics=False,
+            seed=seed,
+            device="cpu",
         )
     else:
         watched = react(worlds, methods, seed) if methods else worlds
-        learner = DQN("MlpPolicy", watched, seed=seed, device="cpu")
+        # A call of `train` for each step of all copies, or for four of them.
+        every, updates = max(4 // settings.n_envs, 1), max(settings.n_envs // 4, 1)
+        learner = DQN(
+            "MlpPolicy",
+            watched,
+            train_freq=every,
+            gradient_steps=updates,
+            seed=seed,
+            device="cpu",
+        )
     learner.learn(settings.steps)
     whole = settings.steps // settings.block
     blocks = np.reshape(rewards[: whole * settings.block], (whole, settings.block)).mean(axis=1)
@@ -153,12 +174,12 @@ def _run(settings: ProbeReaction, agent: str, seed: int) -> dict[str, Any]:
 
 
 def _keep_rewards(env: VecEnv, rewards: list[float]) -> VecEnv:
-    """Return a world that writes down what it gives, before any bonus."""
+    """Return worlds that write down what they give, before any bonus."""
     step_wait = env.step_wait
 
     def keep() -> Any:
         answer = step_wait()
-        rewards.append(float(answer[1][0]))
+        rewards.extend(answer[1].tolist())
         return answer
 
     env.step_wait = keep  # type: ignore[method-assign]

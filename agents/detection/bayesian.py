@@ -71,6 +71,9 @@ class BayesianOnline(Detector):
     prior_weight: float = 0.05
     """How many values the prior mean counts for, more than 0 (ours: rises of 4 deviations)."""
 
+    least_deviation: float = 0.0
+    """A standard deviation below which nothing is told apart, 0 or more (ours: none)."""
+
     def __post_init__(self) -> None:
         """Check the settings' ranges.
 
@@ -78,6 +81,7 @@ class BayesianOnline(Detector):
             SettingsError: one is outside of its range.
         """
         self.require(
+            least_deviation=(self.least_deviation >= 0, "0 or more"),
             window=(self.window >= 3, "3 or more"),
             hazard=(0 < self.hazard < 1, "more than 0 and less than 1"),
             threshold=(0 < self.threshold < 1, "more than 0 and less than 1"),
@@ -146,6 +150,7 @@ class BayesianOnline(Detector):
         alpha = 0.5 + sizes / 2
         beta = (prior_variance + squares + apart) / 2
         scale = beta * (weight + 1) / (alpha * weight)
+        scale = np.maximum(scale, self.least_deviation**2)
         squared = np.square(value - center) / (2 * alpha * scale)
         constant = gammaln(alpha + 0.5) - gammaln(alpha) - 0.5 * np.log(2 * np.pi * alpha * scale)
         return constant - (alpha + 0.5) * np.log1p(squared)

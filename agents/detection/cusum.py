@@ -53,6 +53,9 @@ class CUSUM(Detector):
     lag: int = 10
     """Newest values that do not count as usual yet, 0 or more (ours)."""
 
+    least_deviation: float = 0.0
+    """A standard deviation below which nothing is told apart, 0 or more (ours: none)."""
+
     def __post_init__(self) -> None:
         """Check the settings' ranges.
 
@@ -60,6 +63,7 @@ class CUSUM(Detector):
             SettingsError: one is outside of its range.
         """
         self.require(
+            least_deviation=(self.least_deviation >= 0, "0 or more"),
             window=(self.window >= 3, "3 or more"),
             slack=(self.slack >= 0, "0 or more"),
             threshold=(self.threshold > 0, "more than 0"),
@@ -74,7 +78,7 @@ class CUSUM(Detector):
         """Return the state after a value, and whether the sum is too high."""
         reference = Reference(state.values, state.seen)
         total = 0.0
-        if (usual := reference.usual(self.window)) is not None:
+        if (usual := reference.usual(self.window, self.least_deviation)) is not None:
             mean, deviation = usual
             # A constant has no deviation: what is above it is too much at once.
             excess = value - mean

@@ -148,15 +148,16 @@ class Reference(NamedTuple):
         values = np.append(self.values[1:], value)
         return Reference(values, min(self.seen + 1, len(values)))
 
-    def usual(self, window: int) -> tuple[float, float] | None:
+    def usual(self, window: int, least: float = 0.0) -> tuple[float, float] | None:
         """Return mean and standard deviation of the oldest values, or None before there are enough.
 
         Args:
             window: how many of them.
+            least: what the deviation is at least.
         """
         if self.seen < len(self.values):
             return None
         oldest = self.values[:window]
         mean = float(oldest.mean())
         # So that rounding errors of a constant are no deviation.
-        return mean, max(float(oldest.std(ddof=1)), 1e-6 * abs(mean))
+        return mean, max(float(oldest.std(ddof=1)), 1e-6 * abs(mean), least)

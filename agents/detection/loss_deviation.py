@@ -63,6 +63,9 @@ class LossDeviation(Detector):
     lag: int = 10
     """Newest values that do not count as usual yet, 0 or more (ours: twice 1 / smoothing)."""
 
+    least_deviation: float = 0.0
+    """A standard deviation below which nothing is told apart, 0 or more (ours: none)."""
+
     def __post_init__(self) -> None:
         """Check the settings' ranges.
 
@@ -70,6 +73,7 @@ class LossDeviation(Detector):
             SettingsError: one is outside of its range.
         """
         self.require(
+            least_deviation=(self.least_deviation >= 0, "0 or more"),
             window=(self.window >= 3, "3 or more"),
             smoothing=(0 < self.smoothing <= 1, "more than 0 and at most 1"),
             threshold=(self.threshold > 0, "more than 0"),
@@ -87,7 +91,7 @@ class LossDeviation(Detector):
         weight = self.smoothing if state.seen else 1.0
         smoothed = state.smoothed + weight * (value - state.smoothed)
         above = 0
-        if (usual := reference.usual(self.window)) is not None:
+        if (usual := reference.usual(self.window, self.least_deviation)) is not None:
             mean, deviation = usual
             of_smoothed = self.smoothing / (2 - self.smoothing) + 1 / self.window
             if smoothed > mean + self.threshold * deviation * math.sqrt(of_smoothed):

@@ -61,13 +61,14 @@ def select_expert(
     return int(np.argmin(excesses))
 
 
-def usual_of(values: np.ndarray, seen: int, window: int) -> Usual | None:
+def usual_of(values: np.ndarray, seen: int, window: int, least: float = 0.0) -> Usual | None:
     """Return what was usual before an alarm, by the state of a detector with a window.
 
     Args:
         values: its newest values, the oldest first.
         seen: how many it has seen.
         window: how many of the oldest tell what is usual.
+        least: what the deviation is at least.
     """
-    known = Reference(values, seen).usual(window)
+    known = Reference(values, seen).usual(window, least)
     return None if known is None else Usual(*known)

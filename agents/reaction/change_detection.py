@@ -65,7 +65,10 @@ class ChangeDetection(Watching):
 
     def make_detector(self) -> Detector:
         """Return the test for either stream."""
-        settings: dict[str, Any] = {"window": self.window}
+        settings: dict[str, Any] = {
+            "window": self.window,
+            "least_deviation": self.least_deviation,
+        }
         if self.test == "bayesian":
             settings |= {"recent": max(self.window // 2, 1), "longest": 2 * self.window}
         if self.threshold is not None:

@@ -73,9 +73,8 @@ class Experts(Watching):
 
     def make_detector(self) -> Detector:
         """Return TAME's test."""
-        if self.threshold is None:
-            return LossDeviation(window=self.window)
-        return LossDeviation(window=self.window, threshold=self.threshold)
+        settings: dict[str, Any] = {} if self.threshold is None else {"threshold": self.threshold}
+        return LossDeviation(window=self.window, least_deviation=self.least_deviation, **settings)
 
     def attach(self, parts: Sequence[Part], seed: int) -> None:
         """Begin with one expert.
@@ -92,7 +91,9 @@ class Experts(Watching):
 
     def on_alarm(self, window: Window) -> None:
         """Choose the expert whose world this is, or a new one."""
-        usual = [usual_of(s.values, s.seen, self.window) for s in window.states]
+        usual = [
+            usual_of(s.values, s.seen, self.window, self.least_deviation) for s in window.states
+        ]
         own = tuple(Usual(*(known or (0.0, 0.0))) for known in usual)
         store = self.store
         store.put(Expert(self._networks(), _flatten(self._model_tensors()), (own[0], own[1])))

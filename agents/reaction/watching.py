@@ -57,6 +57,10 @@ class Watching(Method):
     threshold: float | None = None
     """The test's own threshold, or none for its default."""
 
+    least_deviation: float = 0.25
+    """What the deviation of the errors' logarithms is at least, 0 or more (ours: where a model is
+    nearly exact, a policy that learns raises its errors by a quarter without a change)."""
+
     updates: int = 4
     """Gradient steps of the model for each value, 1 or more (ours)."""
 
@@ -83,6 +87,7 @@ class Watching(Method):
             self.require(name, getattr(self, name) >= 1, "1 or more")
         for name in ("model_learning_rate", "horizon"):
             self.require(name, getattr(self, name) > 0, "more than 0")
+        self.require("least_deviation", self.least_deviation >= 0, "0 or more")
         self.require("memory", self.memory >= self.every_steps, "every_steps or more")
         self.require("window", self.window >= 3, "3 or more")
         self.require("threshold", self.threshold is None or self.threshold > 0, "more than 0")

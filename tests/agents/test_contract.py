@@ -96,9 +96,16 @@ CASES = {
     ),
     "cautious": Case(on={}),
     "change-detection": Case(
-        on={"every_steps": 8, "window": 3, "memory": 16},
+        on={"every_steps": 8, "window": 3, "memory": 16, "hidden_size": 8},
         off={},
-        wrong={"every_steps": 0, "memory": 1, "window": 2, "threshold": 0, "test": "mine"},
+        wrong={
+            "every_steps": 0,
+            "memory": 1,
+            "window": 2,
+            "threshold": 0,
+            "test": "mine",
+            "least_deviation": -1,
+        },
         observes=True,
     ),
     "continual-backprop": Case(
@@ -128,7 +135,10 @@ CASES = {
     ),
     "experts": Case(
         # So hasty that noise alone is an alarm.
-        on={"every_steps": 2, "window": 3, "threshold": 0.1, "acceptance": 1e-3},
+        on={
+            **{"every_steps": 2, "window": 3, "threshold": 0.1, "acceptance": 1e-3},
+            **{"least_deviation": 0.0, "updates": 1, "hidden_size": 8},
+        },
         off={"most": 1},
         wrong={"most": 0, "acceptance": 0, "every_steps": 0, "window": 2},
     ),

@@ -7,7 +7,8 @@ import pytest
 
 from everlearn.scripts.probe_reaction import main
 
-TINY = ["--seeds", "1", "--steps", "40", "--change-every", "20", "--block", "10", "--soon", "10"]
+TINY = ["--seeds", "1", "--steps", "40", "--change-every", "20", "--n-envs", "2"]
+TINY += ["--block", "10", "--soon", "10"]
 
 
 def test_a_tiny_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,7 +25,7 @@ def test_a_tiny_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     before = rows
     assert main([*TINY, *own]) == 0
     assert [json.loads(line) for line in record.read_text().splitlines()[1:]] == before
-    assert main([*TINY, *own, "--block", "5"]) == 2
+    assert main([*TINY, *own, "--block", "2"]) == 2
     assert "is the record of other settings" in capsys.readouterr().err
 
 

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 METHODS = ("continual-backprop:replacement_rate=0.05,maturity=3",)
 # So hasty that noise alone is noticed, before and after each checkpoint.
 DETECTION = (
-    "change-detection:every_steps=4,window=3,threshold=0.2,memory=8",
+    "change-detection:every_steps=4,window=3,threshold=0.2,memory=8,least_deviation=0",
     "resets:every_steps=none,at_change=true",
 )
 REPLAYING = (

@@ -55,6 +55,15 @@ def test_it_is_silent_while_a_loss_merely_falls(kind: type[Detector]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_rises_of_less_than_the_least_deviation_are_none(kind: Any) -> None:
+    noise = np.random.default_rng(0).normal(size=300)
+    rising = 0.1 * (noise + 3 * (np.arange(300) >= 150))
+    assert find_changes(kind(), rising)
+    assert find_changes(kind(least_deviation=1.0), rising) == []
+    assert find_changes(kind(least_deviation=1.0), rising * 10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_constant_is_no_change_and_leaving_it_is(kind: type[Detector]) -> None:
     for constant in (0.0, 0.1, -1e9):
         assert find_changes(kind(), np.full(200, constant)) == []
@@ -99,6 +108,7 @@ def test_what_is_not_finite_is_refused(kind: type[Detector]) -> None:
         (LossDeviation, {"smoothing": 0.0}),
         (LossDeviation, {"threshold": float("inf")}),
         (LossDeviation, {"patience": 0}),
+        (CUSUM, {"least_deviation": -1.0}),
         (CUSUM, {"slack": -1.0}),
         (CUSUM, {"lag": -1}),
         (BayesianOnline, {"hazard": 1.0}),
