@@ -30,6 +30,21 @@ class Preset:
     """Fields of `TrainSAC`."""
 
 
+_CONTINUAL_WORLD = (
+    "version 3 of the tasks, whose rewards have another scale; ReLU, where theirs are leaky, and a "
+    "layer norm before each activation, where theirs is before the first alone; an update after "
+    "each step, where theirs make 50 after 50; tries are deterministic, where theirs are random too"
+)
+_OF_TASKS: dict[str, Any] = {
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "hidden_sizes": (256, 256, 256, 256),
+    "layer_norm": "both",
+    "evaluate_every": 20,
+    "evaluation_episodes": 10,
+    "methods": ("multi-head",),
+}
+
 PRESETS = {
     "sr-sac": Preset(
         summary="replay ratio 32, with all reset every 2,560,000 updates",
@@ -96,6 +111,18 @@ PRESETS = {
             "entropy_backup": False,
             "methods": ("warm-start",),
         },
+    ),
+    "cw10": Preset(
+        summary="ten manipulation tasks, one after the other, with a head for each; name a method",
+        source="Wolczyk et al., NeurIPS 2021; awarelab/continual_world",
+        departures=_CONTINUAL_WORLD,
+        settings={"stream": "everlearn/CW10-v0", "total_steps": 10_000_000, **_OF_TASKS},
+    ),
+    "cw20": Preset(
+        summary="the ten tasks of cw10, twice",
+        source="Wolczyk et al., NeurIPS 2021; awarelab/continual_world",
+        departures=_CONTINUAL_WORLD,
+        settings={"stream": "everlearn/CW20-v0", "total_steps": 20_000_000, **_OF_TASKS},
     ),
 }
 """The presets by name; a new one is one more entry."""
