@@ -210,8 +210,9 @@ class CoTASP(RetentionMethod):
             codes = torch.cat([self.get_buffer(f"codes_{number}"), prompt.double()[None]])
             self.register_buffer(f"codes_{number}", codes)
             dictionary = self.get_buffer(f"dictionary_{number}")
-            arrays = (each.cpu().numpy() for each in (dictionary, codes, embeddings))
-            dictionary.copy_(torch.as_tensor(update_dictionary(*arrays, self._resampler())))
+            atoms, prompts, tasks = (each.cpu().numpy() for each in (dictionary, codes, embeddings))
+            updated = update_dictionary(atoms, prompts, tasks, self._resampler())
+            dictionary.copy_(torch.as_tensor(updated))
             self.get_buffer(f"used_{number}").logical_or_(prompt > 0)
         self._held = self._frozen = None
 

@@ -70,6 +70,6 @@ def distill_to_random(
         for parameter, mask, gradient in zip(moved, masks, found, strict=True):
             parameter.grad = gradient * mask
         optimizer.step()
-    for parameter, gradient in zip(part.parameters, gradients, strict=True):
-        parameter.grad = gradient
+    for parameter, before in zip(part.parameters, gradients, strict=True):
+        parameter.grad = before
     return loss.item()

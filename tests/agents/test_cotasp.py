@@ -106,10 +106,11 @@ def test_it_explores_by_earlier_tasks_where_asked() -> None:
     sizes = {}
     for explore in ("uniform", "previous"):
         agent = build([cotasp(explore=explore)], learning_starts=STEPS - 2, gradient_steps=0)
+        actor: Any = agent.actor
         with torch.no_grad():
-            agent.actor.log_std.weight.zero_()  # type: ignore[operator, union-attr]
-            agent.actor.log_std.bias.fill_(-5)  # type: ignore[operator, union-attr]
-            agent.actor.mu.weight.mul_(0.01)
+            actor.log_std.weight.zero_()
+            actor.log_std.bias.fill_(-5)
+            actor.mu.weight.mul_(0.01)
         agent.learn(STEPS + 10)
         assert agent.replay_buffer is not None
         sizes[explore] = float(np.abs(agent.replay_buffer.actions[STEPS : STEPS + 10]).mean())

@@ -68,3 +68,15 @@ def test_forgetting_counts_the_last_task_too() -> None:
 def test_wrong_settings_are_one_sentence(wrong: dict[str, Any], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
         prove_retention(ProveRetention(**wrong))
+
+
+@pytest.mark.slow
+def test_fine_tuning_forgets_what_prompts_keep() -> None:
+    """In five seeds fine-tuning forgot 0.60 or more, and CoTASP nothing."""
+    prompts = "cotasp:sparsity=0.01,prompt_updates=0"
+    rows = prove_retention(ProveRetention(methods=("fine-tuning", prompts)))
+    plain, masked = summarize(rows)
+    assert plain["forgetting"] >= 0.3
+    assert masked["forgetting"] <= 0.1
+    assert masked["performance"] >= 0.7
+    assert masked["drift"] == 0
