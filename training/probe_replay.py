@@ -152,6 +152,9 @@ class ProbeCausalityAwareEntropy(ProbeReplay):
     every: int = 2_500
     """Steps between two evaluations of 10 episodes, and between two estimates."""
 
+    replay_ratio: float = 1.0
+    """Gradient steps for each environment step."""
+
     name: ClassVar[str] = "causality-aware-entropy"
     kinds: ClassVar[tuple[str, ...]] = ("plain", "signed", "absolute")
     columns: ClassVar[tuple[str, ...]] = ("return", "live_weight", "dummy_weight", "live_effect")

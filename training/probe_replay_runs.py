@@ -128,7 +128,7 @@ def causality_rows(settings: ProbeCausalityAwareEntropy, seed: int) -> Iterator[
     }
     world = partial(LiveAndDummies, settings.task)
     for kind in settings.chosen:
-        agent = _make(make_vec_env(world, 1), seed, kinds[kind], 1.0)
+        agent = _make(make_vec_env(world, 1), seed, kinds[kind], settings.replay_ratio)
         assert agent.replay_buffer is not None
         for row in _learn(agent, settings.steps, settings.every, world):
             number = settings.steps if row["step"] >= settings.steps else settings.every
