@@ -23,7 +23,8 @@ class CQL(OfflineAgent):
 
     Kumar et al., "Conservative Q-learning for offline reinforcement learning" (2020), CQL(H) with a
     fixed weight; with `calibrated`, Cal-QL of Nakamoto et al. (2023), from which learning online
-    begins without a dip. The networks are SAC's, so that SAC goes on from them.
+    begins without a dip; returns of episodes that were cut off end where they were. The networks
+    are SAC's, so that SAC goes on from them.
 
     Args:
         env: worlds whose actions are bounded vectors.

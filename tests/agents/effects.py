@@ -1,7 +1,7 @@
 """What old experience is good for, at the smallest budgets: a test kit, and a script.
 
 As a script it runs one experiment for some seeds, and adds a row for each to a record:
-`effects.py replay-across-experiments runs/records/old_experience.jsonl 0 1 2`.
+`effects.py two-contexts runs/records/old_experience.jsonl 0 1 2`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from everlearn.agents.replay.transitions import Transitions, from_buffer
 Curve = list[float]
 
 
-def evaluate(agent: Any, episodes: int = 5) -> float:
+def evaluate(agent: Any, episodes: int = 3) -> float:
     """Return the mean return of deterministic episodes of Pendulum, always the same ones."""
     env, returns = gymnasium.make("Pendulum-v1"), []
     for seed in range(episodes):
@@ -65,17 +66,15 @@ def curve(agent: SAC, steps: int) -> Curve:
     return found
 
 
-def replay_across_experiments(seed: int, steps: int = 3000) -> dict[str, Any]:
-    """Let a fresh agent learn from half of what another one lived, and without."""
-    donor = sac(seed).learn(4000)
-    earlier = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
-    own = {"replay_buffer_class": MixedReplayBuffer}
-    mixed = sac(seed + 100, replay_buffer_kwargs={"sources": {"earlier": earlier}}, **own)
-    return {
-        "donor": round(evaluate(donor), 1),
-        "scratch": curve(sac(seed + 100), steps),
-        "half earlier": curve(mixed, steps),
-    }
+def replay_across_experiments(seed: int, earlier: bool, steps: int = 2000) -> dict[str, Any]:
+    """Learn alone, or by half from the 3,000 steps that another agent lived."""
+    own: dict[str, Any] = {}
+    if earlier:
+        donor = sac(seed).learn(3000)
+        lived = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
+        own["replay_buffer_class"] = MixedReplayBuffer
+        own["replay_buffer_kwargs"] = {"sources": {"earlier": lived}}
+    return {"returns": curve(sac(seed + 100, **own), steps)}
 
 
 def offline_to_online(seed: int, updates: int = 1500) -> dict[str, Any]:
@@ -166,38 +165,33 @@ ARMS: dict[str, dict[str, Any]] = {
 
 
 def one_set_after_another(
-    seed: int, updates: int = 300, memory_size: int = 100, arms: tuple[str, ...] = tuple(ARMS)
+    seed: int, arm: str = "oer", updates: int = 200, memory_size: int = 100
 ) -> dict[str, Any]:
     """Learn four ways from a set each, with small memories of the earlier ones.
 
     PER is the mean return over tasks at the end, BWT the mean change of tasks since they were
     learned.
     """
-    found: dict[str, Any] = {}
-    sets = [direction_set(task, seed) for task in range(4)]
-    for name in arms:
-        own = {"memory_size": memory_size, **ARMS[name]}
-        agent = OER(
-            Directions(),
-            sets,
-            updates,
-            learning_rate=1e-3,
-            batch_size=64,
-            policy_kwargs={"net_arch": [32, 32]},
-            seed=seed,
-            device="cpu",
-            **own,
-        )
-        returns = np.zeros((4, 4))
-        for stage in range(4):
-            agent.learn(updates, reset_num_timesteps=False)
-            returns[stage] = [direction_return(agent, task) for task in range(4)]
-        backward = returns[3, :3] - returns.diagonal()[:3]
-        found[name] = {
-            "per": round(float(returns[3].mean()), 2),
-            "bwt": round(float(backward.mean()), 2),
-        }
-    return found
+    agent = OER(
+        Directions(),
+        [direction_set(task, seed) for task in range(4)],
+        updates,
+        learning_rate=1e-3,
+        batch_size=64,
+        policy_kwargs={"net_arch": [32, 32]},
+        seed=seed,
+        device="cpu",
+        **{"memory_size": memory_size, **ARMS[arm]},
+    )
+    returns = np.zeros((4, 4))
+    for stage in range(4):
+        agent.learn(updates, reset_num_timesteps=False)
+        returns[stage] = [direction_return(agent, task) for task in range(4)]
+    backward = returns[3, :3] - returns.diagonal()[:3]
+    return {
+        "per": round(float(returns[3].mean()), 2),
+        "bwt": round(float(backward.mean()), 2),
+    }
 
 
 class TwoContexts(Directions):
@@ -239,9 +233,10 @@ def two_contexts(seed: int, updates: int = 1000, n: int = 2000) -> dict[str, Any
 
 
 EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "replay-across-experiments": replay_across_experiments,
+    "half earlier experience": partial(replay_across_experiments, earlier=True),
+    "no earlier experience": partial(replay_across_experiments, earlier=False),
     "offline-to-online": offline_to_online,
-    "one-set-after-another": one_set_after_another,
+    **{f"one-set-after-another, {arm}": partial(one_set_after_another, arm=arm) for arm in ARMS},
     "two-contexts": two_contexts,
 }
 

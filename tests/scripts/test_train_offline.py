@@ -70,6 +70,7 @@ def test_a_run_goes_on_to_the_last_bit(
     assert "already finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_sac_goes_on_online(collected: Path, tmp_path: Path) -> None:
     run = train("cql", collected, tmp_path, 20)
     arguments = (

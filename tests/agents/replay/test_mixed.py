@@ -112,6 +112,9 @@ def sac(**settings: Any) -> SAC:
     )
 
 
+KINDS_LATER = ("n-step", "reservoir")
+
+
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what an agent lived, in two pieces."""
@@ -162,7 +165,9 @@ KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["mixed", "per-task", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS_LATER)]
+)
 def test_learning_goes_on_to_the_last_bit(kind: str, earlier: Path, tmp_path: Path) -> None:
     def build() -> SAC:
         return sac(**KINDS[kind](earlier))

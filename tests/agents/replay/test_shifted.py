@@ -65,6 +65,7 @@ def test_observations_and_next_ones_move_apart_and_nothing_else_does() -> None:
     assert np.array_equal(buffer.own.slots[0, 0], image)
 
 
+@pytest.mark.slow
 def test_sac_learns_from_images_and_goes_on_to_the_last_bit(tmp_path: Path) -> None:
     def build() -> SAC:
         return SAC(

@@ -68,6 +68,7 @@ def test_tasks_share_batches() -> None:
     rewards = buffer.sample(1000).rewards
     assert int((rewards < 16).sum()) == 500
     buffer.present_share = 0.8
+    assert sum(buffer.shares.values()) == pytest.approx(1)
     assert buffer.shares == pytest.approx({'{"task": 1}': 0.8, '{"task": 0}': 0.2})
     assert int((buffer.sample(1000).rewards >= 16).sum()) == 800
     assert buffer.size() == 20

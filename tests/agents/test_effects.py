@@ -1,0 +1,50 @@
+"""What old experience is good for: see `effects.py`, and the record of what it came to."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from effects import (  # type: ignore[import-not-found]
+    EXPERIMENTS,
+    one_set_after_another,
+    replay_across_experiments,
+    two_contexts,
+)
+
+RECORD = Path(__file__).parents[2] / "runs" / "records" / "old_experience.jsonl"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_the_balance_model_is_greedier_where_greed_is_right(seed: int) -> None:
+    careful, greedy = two_contexts(seed)["coefficients"]
+    # Three seeds were 0.5, 0.7 and 0.8 apart.
+    assert greedy > careful + 0.2
+
+
+@pytest.mark.slow
+def test_cloning_memories_forgets_less_than_none() -> None:
+    cloned, alone = (one_set_after_another(0, arm) for arm in ("er", "sequential"))
+    assert cloned["bwt"] > alone["bwt"] + 1
+
+
+@pytest.mark.slow
+def test_earlier_experience_makes_learning_faster() -> None:
+    with_earlier, alone = (
+        replay_across_experiments(0, earlier)["returns"] for earlier in (True, False)
+    )
+    assert max(with_earlier) > max(alone) + 200
+
+
+def test_the_record_is_of_these_experiments() -> None:
+    rows = [json.loads(line) for line in RECORD.read_text().splitlines()]
+    for name in EXPERIMENTS:
+        seeds = [row["seed"] for row in rows if row["experiment"] == name]
+        assert len(set(seeds)) == len(seeds) >= 3, name
+    assert all(np.isfinite(row["cpu_seconds"]) for row in rows)
