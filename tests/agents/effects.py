@@ -20,8 +20,7 @@ import torch
 from gymnasium import spaces
 
 from everlearn.agents import SAC
-from everlearn.agents.offline import CQL, IQL, OER, FamO2O
-from everlearn.agents.replay.donor import begin_from
+from everlearn.agents.offline import OER, FamO2O
 from everlearn.agents.replay.mixed import MixedReplayBuffer
 from everlearn.agents.replay.transitions import Transitions, from_buffer
 
@@ -75,38 +74,6 @@ def replay_across_experiments(seed: int, earlier: bool, steps: int = 2000) -> di
         own["replay_buffer_class"] = MixedReplayBuffer
         own["replay_buffer_kwargs"] = {"sources": {"earlier": lived}}
     return {"returns": curve(sac(seed + 100, **own), steps)}
-
-
-def offline_to_online(seed: int, updates: int = 1500) -> dict[str, Any]:
-    """Learn offline from a replay buffer of Pendulum, then online by SAC from Cal-QL's result."""
-    donor = sac(seed).learn(4000)
-    data = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
-    shared: dict[str, Any] = {
-        "learning_rate": 1e-3,
-        "batch_size": 64,
-        "policy_kwargs": {"net_arch": [64, 64]},
-        "seed": seed,
-        "device": "cpu",
-    }
-    iql = IQL("Pendulum-v1", data, **shared).learn(updates)
-    found: dict[str, Any] = {"donor": evaluate(donor), "iql": evaluate(iql)}
-    for name, calibrated in (("cql", False), ("cal-ql", True)):
-        own: dict[str, Any] = {
-            "calibrated": calibrated,
-            "actor_learning_rate": 1e-3,
-            "n_actions": 4,
-        }
-        agent = CQL("Pendulum-v1", data, **own, **shared).learn(updates)
-        found[name] = evaluate(agent)
-    file = Path(f"/tmp/everlearn-effects-{time.time_ns()}.zip")
-    agent.save(file)
-    online = sac(seed + 100, learning_starts=0)
-    begin_from(online, file)
-    file.unlink()
-    found["online"] = curve(online, 1000)
-    return {
-        key: value if isinstance(value, list) else round(value, 1) for key, value in found.items()
-    }
 
 
 class Directions(gymnasium.Env[Any, Any]):
@@ -235,7 +202,6 @@ def two_contexts(seed: int, updates: int = 1000, n: int = 2000) -> dict[str, Any
 EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "half earlier experience": partial(replay_across_experiments, earlier=True),
     "no earlier experience": partial(replay_across_experiments, earlier=False),
-    "offline-to-online": offline_to_online,
     **{f"one-set-after-another, {arm}": partial(one_set_after_another, arm=arm) for arm in ARMS},
     "two-contexts": two_contexts,
 }
