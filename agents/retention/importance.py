@@ -11,7 +11,7 @@ from torch.func import grad, jacrev, vmap
 from ..layers import Part
 from .answers import answers_with
 
-ROWS = 16
+ROWS = 4
 """Observations whose Jacobians are held at the same time."""
 
 _PerRow = Callable[[tuple[Tensor, ...], Tensor], tuple[Tensor, ...]]
