@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor
@@ -25,8 +25,9 @@ class ClonEx(RetentionMethod):
     then on each step draws a batch of all that is kept, and the KL divergence of what the policy
     answers now in those tasks (with their heads, beside `multi-head`) is added to its loss.
 
-    The exploration of ClonEx, which begins a task with earlier tasks' policies, is not here; nor
-    is the cloning of critics, which Continual World does not regularize either.
+    ClonEx also begins a task with the policy of the earlier task that gets the best return in it;
+    here one of them acts at each step, drawn anew, if `explore_by` says so. Critics are not cloned;
+    Continual World does not regularize them either.
 
     Example:
         >>> ClonEx(coefficient=1.0).batch_size
@@ -44,6 +45,10 @@ class ClonEx(RetentionMethod):
     batch_size: int = 128
     """Observations drawn for each step, 1 or more (COOM: 128)."""
 
+    explore_by: Literal["uniform", "previous"] = "uniform"
+    """Who acts while SAC's buffer is filled anew: chance (Continual World), or earlier policies
+    (after ClonEx)."""
+
     def __post_init__(self) -> None:
         """Check the settings' ranges.
 
@@ -54,6 +59,10 @@ class ClonEx(RetentionMethod):
         self.require("coefficient", self.coefficient >= 0, "0 or more")
         self.require("memory_size", self.memory_size >= 1, "1 or more")
         self.require("batch_size", self.batch_size >= 1, "1 or more")
+
+    def exploration(self) -> Literal["uniform", "previous"]:
+        """Return how an off-policy agent fills its empty replay buffer at a task but the first."""
+        return self.explore_by
 
     def attach(self, parts: Sequence[Part], seed: int) -> None:
         """Begin without a memory."""

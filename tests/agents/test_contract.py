@@ -196,9 +196,9 @@ CASES = {
         },
     ),
     "clonex": Case(
-        on={"coefficient": 1.0, "memory_size": 20, "batch_size": 7},
+        on={"coefficient": 1.0, "memory_size": 20, "batch_size": 7, "explore_by": "previous"},
         off={"coefficient": 0.0},
-        wrong={"coefficient": -1, "memory_size": 0, "batch_size": 0},
+        wrong={"coefficient": -1, "memory_size": 0, "batch_size": 0, "explore_by": "best"},
     ),
     "fine-tuning": Case(
         on={"keep_temperature": True},
