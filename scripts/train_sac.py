@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from inspect import cleandoc
 
 import tyro
 
@@ -41,7 +42,7 @@ def read(arguments: Sequence[str]) -> TrainSAC:
     """
     preset, rest = take_preset(arguments)
     settings = TrainSAC() if preset is None else preset_settings(preset)
-    description = f"{(TrainSAC.__doc__ or '').strip()}\n\n{describe_presets()}"
+    description = f"{cleandoc(TrainSAC.__doc__ or '')}\n\n{describe_presets()}"
     return tyro.cli(TrainSAC, args=rest, default=settings, description=description)
 
 

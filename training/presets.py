@@ -186,7 +186,10 @@ def take_preset(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
 def describe_presets() -> str:
     """Return what `--help` says of presets."""
     width = max(map(len, PRESETS))
-    lines = [f"  {name:<{width}}  {one.summary} ({one.source})" for name, one in PRESETS.items()]
+    lines = [
+        f"  {name:<{width}}  {one.summary} ({one.source.split(';')[0]})"
+        for name, one in PRESETS.items()
+    ]
     return "\n".join(
         [
             "--preset NAME begins from a paper's settings in place of the defaults; what else is",
