@@ -253,7 +253,7 @@ def _draw(rows: Sequence[dict[str, Any]], settings: ProbeReaction) -> None:
     for shift in range(settings.change_every, settings.steps, settings.change_every):
         panel.axvline(shift, color="#999999", lw=0.8, ls=":")
     panel.set_xlabel("environment steps")
-    panel.set_ylabel("the world's reward a step, mean and range of seeds")
+    panel.set_ylabel("reward a step, mean and range of seeds")
     panel.legend(frameon=False, fontsize="small")
     settings.picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.picture, dpi=150)
