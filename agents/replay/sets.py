@@ -81,7 +81,9 @@ def write_set(
         raise SettingsError(f"there is a {folder} already: move it away, or name another folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        # minari loses its way in relative paths.
+        parent = folder.parent.absolute()
+        beside = Path(tempfile.mkdtemp(dir=parent, prefix=f".{folder.name}."))
     except OSError as error:
         reason = error.strerror or error
         raise SettingsError(f"cannot write the set {folder}: {reason}") from error
@@ -179,7 +181,7 @@ def _buffer(number: int, episode: Episode) -> Any:
 
 
 def _data(folder: str | Path) -> Path | None:
-    for path in (Path(folder), Path(folder) / DATA):
+    for path in (Path(folder).absolute(), Path(folder).absolute() / DATA):
         if (path / _METADATA).is_file():
             return path
     return None

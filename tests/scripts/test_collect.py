@@ -135,6 +135,13 @@ def test_what_cannot_be(
     assert not (tmp_path / "set").exists()
 
 
+def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = collect(Path("sets/random"), "--stream", STREAM, "--steps", "5")
+    assert len(found) == 5
+    assert sorted(path.name for path in (tmp_path / "sets").iterdir()) == ["random"]
+
+
 def test_a_damaged_set_gets_a_sentence(tmp_path: Path) -> None:
     collect(tmp_path / "set", "--stream", STREAM, "--steps", "5")
     (tmp_path / "set" / "data" / "main_data.hdf5").write_bytes(b"nothing")
