@@ -21,9 +21,7 @@ from .terminal import print_table
 if TYPE_CHECKING:
     from .segment_ages import AgeWatch
 
-_LEARNED = (
-    "hidden_size=32,decoder_size=32,n_samples=4,learning_rate=3e-3,updates=20,anneal_updates=200"
-)
+_LEARNED = "hidden_size=32,decoder_size=32,n_samples=4,learning_rate=3e-3,updates=20"
 
 CONTEXTS = (
     "oracle",

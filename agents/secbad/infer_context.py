@@ -27,8 +27,9 @@ class InferContext(VecEnvWrapper):
     Chen et al., "An adaptive deep RL method for non-stationary environments with piecewise stable
     context" (NeurIPS 2022), SeCBAD, and its rivals. Any agent of stable-baselines3 can learn on
     it; ours log what it measures and save it in their checkpoints and zips. A policy sees
-    observation, mean and logarithm of the variance side by side, where the released code embeds
-    each by a layer of its own; its loss does not reach the encoder, as there.
+    observation, mean and deviation side by side, where the released code embeds the observation,
+    and mean and logarithm of the variance, by layers of their own: as they are, logarithms are so
+    large that they drown the rest. Its loss does not reach the encoder, as there.
 
     Encoder and decoder learn every `settings.train_every` steps, by themselves. With
     `settings.labels` they need to be told of changes while they learn (a stream's
@@ -48,7 +49,7 @@ class InferContext(VecEnvWrapper):
         >>> from everlearn.envs import make_vec_env
         >>> worlds = make_vec_env("everlearn/CartPoleForceSign-v0", n_envs=2, seed=0)
         >>> worlds = InferContext(worlds, ContextInference(latent_size=2), seed=0)
-        >>> worlds.observation_space.shape  # 4 of CartPole, mean and variance of the context
+        >>> worlds.observation_space.shape  # 4 of CartPole, mean and deviation of the context
         (8,)
         >>> agent = PPO("MlpPolicy", worlds, n_steps=32, batch_size=16, device="cpu").learn(64)
     """
@@ -188,7 +189,7 @@ class InferContext(VecEnvWrapper):
         self._belief = first_belief(networks, n_copies)
         self.inferred = None
         self._history = np.zeros((n_copies, self.settings.frames, networks.n_step), np.float32)
-        self._features = np.zeros((n_copies, self._n_features), np.float32)
+        self._features = self._first_features()
         self._last = np.zeros((n_copies, networks.n_observed), np.float32)
         self._first = np.ones(n_copies, dtype=bool)
 
@@ -197,8 +198,8 @@ class InferContext(VecEnvWrapper):
         if self.settings.learns:
             scaled = self.networks.scale(torch.from_numpy(steps))
             self._belief, self.inferred = infer(self.networks, self._belief, scaled)
-            known = torch.cat([self.inferred.mean, self.inferred.log_variance], dim=1)
-            self._features = known.numpy()
+            deviation = torch.exp(0.5 * self.inferred.log_variance)
+            self._features = torch.cat([self.inferred.mean, deviation], dim=1).numpy()
         elif self.settings.kind == "history":
             scaled = self.networks.scale(torch.from_numpy(steps))
             self._history = np.concatenate([self._history[:, 1:], scaled.numpy()[:, None]], axis=1)
@@ -230,7 +231,15 @@ class InferContext(VecEnvWrapper):
                 self._belief = begin_again(self._belief, torch.from_numpy(dones))
                 self._history[dones] = 0
                 if self.settings.kind != "oracle":
-                    self._features = np.where(dones[:, None], np.float32(0), self._features)
+                    fresh = self._first_features()
+                    self._features = np.where(dones[:, None], fresh, self._features)
+
+    def _first_features(self) -> np.ndarray:
+        features = np.zeros((self.num_envs, self._n_features), np.float32)
+        if self.settings.learns:
+            # The deviations of N(0, 1).
+            features[:, self.settings.latent_size :] = 1
+        return features
 
     def _flatten(self, observations: Any) -> np.ndarray:
         # A copy: worlds may write the next observations into the same array.
