@@ -70,8 +70,9 @@ class AdaptiveReplayRatio(Method):
     noise: float = 2.0
     """Standard errors of the difference that count as none (ours; published code: 0)."""
 
-    min_checks: int = 1
-    """The check at which the ratio may change at the earliest (published code: the first)."""
+    min_checks: int = 2
+    """The check at which the ratio may change at the earliest (ours: at the first the fraction may
+    not have begun to change; published code: 1)."""
 
     least_active: float = 0.35
     """Fraction up to which the continuous rule asks for `low` (ours: about where the paper's

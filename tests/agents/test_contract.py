@@ -79,7 +79,7 @@ def penalty(**wrong: Any) -> Case:
 
 CASES = {
     "adaptive-replay-ratio": Case(
-        on={"low": 0.25, "high": 1.0, "check_every": 1, "gap": 1.0},
+        on={"low": 0.25, "high": 1.0, "check_every": 1, "gap": 1.0, "min_checks": 1},
         off={"low": 0.25, "high": 0.25},
         wrong={"low": 0, "high": 0.1, "window": 51, "gap": -1, "least_active": 0.5, "rule": "up"},
     ),

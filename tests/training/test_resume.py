@@ -47,7 +47,7 @@ DETECTION = (
     "resets:every_steps=none,at_change=true",
 )
 REPLAYING = (
-    "adaptive-replay-ratio:low=0.25,high=1,check_every=1,gap=1",
+    "adaptive-replay-ratio:low=0.25,high=1,check_every=1,gap=1,min_checks=1",
     "causality-aware-entropy:every_steps=40,samples=30,estimator=least-squares",
     "warm-start:steps=20,ratio=none",
 )

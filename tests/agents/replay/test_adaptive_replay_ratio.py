@@ -199,7 +199,7 @@ def test_the_logged_ratio_is_updates_by_transitions(
 
 
 def test_the_switch_changes_the_logged_ratio_in_mid_run(build: Callable[..., Any]) -> None:
-    method = AdaptiveReplayRatio(low=0.5, high=2, check_every=1, gap=1)
+    method = AdaptiveReplayRatio(low=0.5, high=2, check_every=1, gap=1, min_checks=1)
     settings = {"train_freq": 1, "iteration_steps": 50, "replay_ratio": 9, "backend": "eager"}
     agent = build(SAC, methods=[method], **settings)
     rows = learn_with_rows(agent, 350)
