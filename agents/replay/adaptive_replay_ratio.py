@@ -125,7 +125,7 @@ class AdaptiveReplayRatio(Method):
     def after_step(self, part: Part) -> None:
         """Count the active units of a critic's batch, where they count."""
         watch = self.watch
-        if part not in self._critics or (watch.opened < 0 and not math.isnan(watch.before)):
+        if part not in self._critics or (watch.opened < 0 and watch.before >= 0):
             return
         for layer in part.hidden:
             assert layer.features is not None
@@ -151,7 +151,7 @@ class AdaptiveReplayRatio(Method):
     def after_iteration(self) -> dict[str, float]:
         """Return the ratio that is asked for, and the fraction at the last check."""
         logged = {"replay/asked_ratio": self.watch.ratio}
-        if not math.isnan(self.watch.mean):
+        if self.watch.checks:
             logged["replay/active_units"] = self.watch.mean
         return logged
 
@@ -220,12 +220,12 @@ class Watch:
     """Sum of their fractions."""
     squares: float = 0.0
     """Sum of their squares."""
-    before: float = math.nan
-    """The mean at the last check, or the fraction of the first batch."""
+    before: float = -1.0
+    """The mean at the last check, or the fraction of the first batch; -1 before that."""
     error_before: float = 0.0
     """Its standard error."""
-    mean: float = math.nan
-    """The mean at the last check."""
+    mean: float = -1.0
+    """The mean at the last check, or -1 before it."""
     checks: int = 0
     episodes: int = 0
     """Episodes of the whole life."""
@@ -239,7 +239,7 @@ class Watch:
     def end_update(self) -> None:
         """Let the fraction of the update under way enter the window's mean."""
         fraction = self.active / self.units
-        if math.isnan(self.before):
+        if self.before < 0:
             self.before = fraction
         self.updates += 1
         self.total += fraction
