@@ -1,22 +1,15 @@
-"""What an agent has just lived through, and how its methods get to see it."""
+"""What an agent has just lived through, as its methods see it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.preprocessing import is_image_space
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 from torch import Tensor
 
 from ..wrappers.errors import SettingsError
-from ..wrappers.info import DETECTED
-
-if TYPE_CHECKING:
-    from .method import Method
 
 
 class Experience(NamedTuple):
@@ -57,61 +50,6 @@ class Rollout(NamedTuple):
     starts: Tensor
     log_probs: Tensor
     values: Tensor
-
-
-@final
-class WatchedVecEnv(VecEnvWrapper):
-    """Worlds whose every step methods see, before the agent does.
-
-    Methods may put another reward in the place of the world's (`Method.reward`), and tell that the
-    world seems to have changed (`Method.notices`): the first copy's `info` then has "detected".
-    Agents of this package watch by themselves; for others, such as stable-baselines3's DQN, see
-    `everlearn.agents.reaction.worlds.react`.
-
-    Args:
-        venv: the worlds.
-        methods: who looks.
-        observe: returns where the next step begins; None where the worlds' own answers tell.
-    """
-
-    def __init__(
-        self,
-        venv: VecEnv,
-        methods: Sequence[Method],
-        observe: Callable[[], Any] | None = None,
-    ) -> None:
-        super().__init__(venv)
-        self._methods = tuple(methods)
-        self._newest: Any = None
-        self._observe = observe or (lambda: self._newest)
-
-    def reset(self) -> VecEnvObs:
-        """Begin an episode in every copy."""
-        self._newest = self.venv.reset()
-        return self._newest
-
-    def step_async(self, actions: np.ndarray) -> None:
-        """Begin the step."""
-        # A copy: worlds may write the next observations into the same array.
-        self._begun, self._actions = np.array(self._observe()), actions
-        self.venv.step_async(actions)
-
-    def step_wait(self) -> VecEnvStepReturn:
-        """End the step."""
-        observations, rewards, dones, infos = self.venv.step_wait()
-        ends: Any = observations
-        if dones.any():
-            ends = ends.copy()
-            for index in np.flatnonzero(dones):
-                ends[index] = infos[index].get("terminal_observation", ends[index])
-        experience = Experience(self._begun, self._actions, rewards, ends, dones)
-        # All are asked: each remembers what it has seen.
-        if any([method.notices(experience) for method in self._methods]):
-            infos = [{**infos[0], DETECTED: True}, *infos[1:]]
-        for method in self._methods:
-            rewards = method.reward(experience, rewards)
-        self._newest = observations
-        return observations, rewards, dones, infos
 
 
 def count_inputs(observed: spaces.Space[Any], method: str) -> int:

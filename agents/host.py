@@ -25,7 +25,6 @@ from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
-from .experience import WatchedVecEnv
 from .layers import Part, capture_batch, capture_features, gradients_of
 from .learning_worlds import hand_over_learned, learning_worlds, read_learned
 from .method import Method, overrides, refuse_replay, refuse_rollouts
@@ -37,6 +36,7 @@ from .registry import describe_methods, rebuild_method
 from .retention.retention_method import is_policy, parameters_of
 from .retention.sequence import START, TaskSequence, renew_optimizer
 from .retention.task import Examples
+from .watched_vec_env import WatchedVecEnv
 
 _NOT_SAVED = ("methods", "parts", "tasks", "_penalties", "_watched", "_reset_infos")
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...wrappers.errors import SettingsError
-from ..experience import WatchedVecEnv
 from ..method import Method, overrides
 from ..registry import describe_methods, rebuild_method
+from ..watched_vec_env import WatchedVecEnv
 
 SEAMS = ("notices", "reward")
 """What works without an agent that knows of methods."""

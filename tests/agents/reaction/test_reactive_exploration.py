@@ -12,12 +12,13 @@ import torch
 from gymnasium import spaces
 from stable_baselines3 import DQN
 
-from everlearn.agents.experience import Experience, WatchedVecEnv
+from everlearn.agents.experience import Experience
 from everlearn.agents.method import Method
 from everlearn.agents.plasticity import L2
 from everlearn.agents.reaction import ChangeDetection, ReactiveExploration
 from everlearn.agents.reaction.flat_networks import answer
 from everlearn.agents.reaction.worlds import react
+from everlearn.agents.watched_vec_env import WatchedVecEnv
 from everlearn.envs import make_vec_env
 from everlearn.wrappers.errors import SettingsError
 
