@@ -35,7 +35,7 @@ def draw_learning(
         )
     panel.set_xlabel("environment steps")
     panel.set_ylabel(label)
-    panel.legend(frameon=False, fontsize="small")
+    figure.legend(frameon=False, fontsize="small", loc="outside upper center", ncols=3)
     _save(figure, file)
 
 

@@ -235,8 +235,11 @@ def _draw(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
     from ..evaluation.context_figures import draw_learning
 
     curves: dict[str, dict[int, list[float]]] = {}
+    contexts = dict.fromkeys(row["context"] for row in rows)
+    kinds = [context.partition(":")[0] for context in contexts]
     for row in rows:
-        curve = curves.setdefault(row["context"], {})
+        kind = row["context"].partition(":")[0]
+        curve = curves.setdefault(kind if kinds.count(kind) == 1 else row["context"], {})
         for part, length in enumerate(row["lengths"]):
             if length is not None:
                 curve.setdefault(settings.steps * (part + 1) // _PARTS, []).append(length)
