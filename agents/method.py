@@ -338,6 +338,21 @@ def overrides(method: Method, *seams: str) -> bool:
     return any(getattr(type(method), seam) is not getattr(Method, seam) for seam in seams)
 
 
+def may_reset_optimizer(methods: Iterable[Method]) -> bool:
+    """Say whether methods act where they may let the optimizer forget some of what it knows.
+
+    Args:
+        methods: an agent's.
+
+    Example:
+        >>> class Idle(Method):
+        ...     name = "idle"
+        >>> may_reset_optimizer([Idle()])
+        False
+    """
+    return any(overrides(method, "after_step", "on_change") for method in methods)
+
+
 def needs_replay(method: Method) -> bool:
     """Say whether only an agent that learns from a replay buffer can have a method.
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..wrappers.errors import SettingsError
 from .flat_adam import AdamSettings
 from .layers import Part, capture_features, gradients_of, hidden_layers
-from .method import Method, overrides, refuse_replay, refuse_rollouts
+from .method import Method, may_reset_optimizer, overrides, refuse_replay, refuse_rollouts
 from .networks import Chain, Gradients, NotPure, make_chain
 from .optimizer import make_optimizer
 from .parameters import FlatParameters
@@ -254,7 +254,7 @@ class SupervisedLearner:
             chain = make_chain([self.network], parameters)
         except NotPure:
             return None
-        flat = FlatParameters(parameters, self.part.optimizer, elementwise=bool(self._acting))
+        flat = FlatParameters(parameters, self.part.optimizer, may_reset_optimizer(self.methods))
         if any(method.needs_gradients for method in self.methods):
             flat.expose_gradient()
         return _Fast(chain, flat)

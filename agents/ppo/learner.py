@@ -16,7 +16,7 @@ from torch import Tensor
 from ..backends import Compiled
 from ..flat_adam import AdamSettings
 from ..layers import Part
-from ..method import Method, overrides
+from ..method import Method, may_reset_optimizer, overrides
 from ..parameters import FlatParameters
 from ..penalties import gather_penalties
 from .batches import Columns, shuffle
@@ -49,7 +49,7 @@ class PPOLearner:
         self.networks = write_actor_critic(agent.policy)
         acting = [method for method in methods if overrides(method, "after_step")]
         self.flat = FlatParameters(
-            list(agent.policy.parameters()), agent.policy.optimizer, elementwise=bool(acting)
+            list(agent.policy.parameters()), agent.policy.optimizer, may_reset_optimizer(methods)
         )
         self.penalties: list[Tensor] = []
         """The penalties of the gradient steps since somebody last cleared the list."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..backends import Compiled
 from ..flat_adam import AdamSettings
 from ..layers import Part
-from ..method import Method, overrides
+from ..method import Method, may_reset_optimizer, overrides
 from ..parameters import FlatParameters
 from ..penalties import gather_penalties
 from .flat import adopt, count_step, take_batch
@@ -63,9 +63,10 @@ class SACLearner:
             write_ensemble(critics, options.bfloat16),
         )
         acting = any(overrides(method, "after_step") for method in methods)
-        self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, acting)
+        self._resets = may_reset_optimizer(methods)
+        self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, self._resets)
         self.critic = FlatParameters(
-            list(agent.critic.parameters()), agent.critic.optimizer, acting
+            list(agent.critic.parameters()), agent.critic.optimizer, self._resets
         )
         targets = list(agent.critic_target.parameters())
         self.target = self.critic.join(parameter.detach() for parameter in targets)
@@ -113,7 +114,7 @@ class SACLearner:
             self._log_temperature = FlatParameters(
                 [agent.log_ent_coef],  # type: ignore[list-item]
                 agent.ent_coef_optimizer,
-                self._acting,
+                self._resets,
             )
             self._flats.append(self._log_temperature)
         agent._update_learning_rate([flat.optimizer for flat in self._flats])

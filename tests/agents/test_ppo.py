@@ -77,6 +77,16 @@ class Witness(Method):
         return {"witness/told": float(self.get_buffer("told"))}
 
 
+@dataclass(eq=False, repr=False)
+class Bystander(Witness):
+    name: ClassVar[str] = "bystander"
+
+
+@dataclass(eq=False, repr=False)
+class Slide(Descent):
+    name: ClassVar[str] = "slide"
+
+
 class Rows(KVWriter):
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -194,8 +204,8 @@ def test_optimizer_of_a_method_is_used(build: Callable[..., Any]) -> None:
 
 
 def test_two_optimizers_are_refused(build: Callable[..., Any]) -> None:
-    with pytest.raises(SettingsError, match=r"only one method .*: descent, descent"):
-        build(PPO, methods=[Descent(), Descent(0.5)])
+    with pytest.raises(SettingsError, match=r"only one method .*: descent, slide"):
+        build(PPO, methods=[Descent(), Slide(0.5)])
 
 
 @pytest.mark.parametrize(
@@ -255,7 +265,7 @@ def test_a_stale_reset_info_is_not_told(build: Callable[..., Any]) -> None:
 
 
 def test_methods_get_different_seeds_that_follow_the_agents(build: Callable[..., Any]) -> None:
-    one, other = (build(PPO, methods=[Witness(), Witness()]) for _ in range(2))
+    one, other = (build(PPO, methods=[Witness(), Bystander()]) for _ in range(2))
     third = build(PPO, methods=[Witness()], seed=4)
     unseeded = [build(PPO, methods=[Witness()], seed=None).methods[0].seed for _ in range(2)]
     seeds = [method.seed for method in one.methods]
