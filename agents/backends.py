@@ -17,7 +17,7 @@ import torch
 BACKENDS = ("auto", "compiled", "eager", "reference")
 """How an update can be computed.
 
-"reference" is stable-baselines3's own, bit for bit; "eager" is ours, several times faster;
+"reference" is stable-baselines3's own, bit for bit; "eager" is ours, one to three times as fast;
 "compiled" is ours made into one native function, which takes a compiler and some seconds; "auto"
 is "compiled" where that pays, else "eager".
 """

@@ -286,10 +286,13 @@ def _version(package: str) -> str | None:
 
 
 def _git() -> dict[str, Any] | None:
-    """Return the commit of the repository that the command was started in, if any."""
+    """Return the commit of everlearn's own checkout, if it runs from one."""
+    checkout = str(Path(__file__).resolve().parents[1])
     try:
-        commit = _output("git", "rev-parse", "HEAD")
-        changed = _output("git", "status", "--porcelain", "--untracked-files=no")
+        if not _output("git", "-C", checkout, "ls-files", "training/run.py"):
+            return None
+        commit = _output("git", "-C", checkout, "rev-parse", "HEAD")
+        changed = _output("git", "-C", checkout, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "uncommitted_changes": bool(changed)}

@@ -23,7 +23,7 @@ class TrainSAC(RunSettings):
     """Train SAC in a changing world.
 
     The defaults are those of Haarnoja et al., "Soft actor-critic algorithms and applications"
-    (2018), Table 1, which are also stable-baselines3's.
+    (2018), Table 1, which are also stable-baselines3's, but for what says otherwise.
     """
 
     n_envs: int = 1

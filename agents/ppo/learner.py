@@ -28,7 +28,7 @@ PENALTY = Statistics._fields.index("penalty")
 
 @final
 class PPOLearner:
-    """Trains a PPO agent as `stable_baselines3.PPO.train` does, with `ppo_update`.
+    """Trains a PPO agent as `stable_baselines3.PPO.train` does, with `update.Update`.
 
     It draws the same minibatches from numpy's global generator and logs the same statistics.
 

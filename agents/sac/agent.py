@@ -46,11 +46,15 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
     """stable-baselines3's SAC with methods that keep it able to learn.
 
     Haarnoja et al., "Soft actor-critic algorithms and applications" (2018). Everything of
-    `stable_baselines3.SAC` works as it does there, and without methods the agent learns the same,
-    bit for bit. With methods, torch's Adam is replaced by `everlearn.agents.adam.Adam`, which
-    learns the same and can be reset for single units. The parts are "actor", "critic_0",
-    "critic_1" and so on; all critics share one optimizer. Target networks follow the critics by
-    Polyak averaging alone, also after units were replaced; only methods that say so set them.
+    `stable_baselines3.SAC` is there, and without methods the agent learns the same: bit for bit
+    with `backend="reference"`, and by default up to rounding. It departs in this: rows of the log
+    come by iteration and not by episode, observations are replayed from a leaner buffer, and on
+    other back ends than the reference, which run on a CPU only, `target_update_interval` counts
+    updates over the whole run. With methods, torch's Adam is replaced by
+    `everlearn.agents.adam.Adam`, which learns the same and can be reset for single units. The parts
+    are "actor", "critic_0", "critic_1" and so on; all critics share one optimizer. Target networks
+    follow the critics by Polyak averaging alone, also after units were replaced; only methods that
+    say so set them.
 
     An iteration is a fixed number of environment steps over all copies of the world, with the
     updates that follow them: rows of the log, diagnostics and methods count in iterations. Losses

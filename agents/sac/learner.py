@@ -25,7 +25,7 @@ from .update import Update, make_functions
 
 @final
 class SACLearner:
-    """Trains a SAC agent as `stable_baselines3.SAC.train` does, with `sac_update`.
+    """Trains a SAC agent as `stable_baselines3.SAC.train` does, with `update.Update`.
 
     It draws the same random numbers from the same generators. The target networks are updated
     every `target_update_interval` critic steps, counted over the run; stable-baselines3 counts

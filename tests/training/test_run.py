@@ -111,7 +111,12 @@ def test_the_stamp_names_versions_and_is_json(monkeypatch: pytest.MonkeyPatch) -
     assert set(stamp) == {"command", "date", "python", "packages", "git", "machine"}
 
 
-def test_the_stamp_outside_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stamp_names_our_commit_wherever_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = run.stamp()["git"]
     monkeypatch.chdir(tmp_path)
+    assert run.stamp()["git"] == here
+    monkeypatch.setattr(run, "__file__", str(tmp_path / "training/run.py"))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert run.stamp()["git"] is None
