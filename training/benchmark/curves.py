@@ -49,7 +49,7 @@ class Course(NamedTuple):
 
 
 _PPO = (SB3, "eager", FULL)
-_SAC = (FULL, "compiled, bfloat16")
+_SAC = (SB3, FULL, "compiled, bfloat16")
 _ROLLOUT: dict[str, Any] = {"n_steps": 128, "batch_size": 64, "n_epochs": 10}
 _WIDE: dict[str, Any] = {"learning_starts": 1000, "policy_kwargs": {"net_arch": [256, 256]}}
 
