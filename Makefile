@@ -47,9 +47,9 @@ slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(INSTALLED)
-	$(BIN)/python scripts/benchmark.py worlds --output runs/records/benchmark_worlds.jsonl
+	$(BIN)/python scripts/benchmark.py worlds --output runs/benchmark_worlds.jsonl
 	$(BIN)/python scripts/benchmark.py learner $(if $(SBX),--sbx-python $(SBX)) \
-		--output runs/records/benchmark_learner.jsonl
+		--output runs/benchmark_learner.jsonl
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
