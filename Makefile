@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help install train test check format lint types slow bench clean
 
 help:
-	@echo "make train   train PPO with continual backprop on Slippery Ant, about three minutes"
+	@echo "make train   train PPO with continual backprop on Slippery Ant, about two minutes"
 	@echo "make test    run the tests"
 	@echo "make check   format, lint, types and tests: what CI runs"
 	@echo "make slow    the long tests"
