@@ -10,15 +10,10 @@ from torch import Tensor
 
 from ...wrappers.errors import SettingsError, unknown
 from ..sac.losses import Batch, temperature_loss
-from .agent import OfflineAgent, Rows, follow, step
+from .agent import OfflineAgent, Rows, step
 from .family import FamilyPolicy
-from .losses import (
-    advantage_weights,
-    expectile_loss,
-    gaussian_log_prob,
-    imitation_loss,
-    squared_loss,
-)
+from .implicit import move_actor_and_critics, move_values, require_expectile
+from .losses import gaussian_log_prob
 from .policies import values_of
 
 TARGET_ENTROPY = -0.5
@@ -82,8 +77,7 @@ class FamO2O(OfflineAgent):
                 f"coefficients must be two numbers of 0 or more, the smaller first, not "
                 f"{low} and {high}"
             )
-        if not 0 < expectile < 1:
-            raise SettingsError(f"expectile must be more than 0 and less than 1, not {expectile}")
+        require_expectile(expectile)
         if drawn not in ("uniform", "balance"):
             raise unknown("way to draw coefficients", drawn, ("uniform", "balance"))
         self.expectile, self.drawn = expectile, drawn
@@ -92,28 +86,14 @@ class FamO2O(OfflineAgent):
 
     def _update(self, rows: Rows) -> dict[str, Tensor]:
         policy, batch = self.policy, rows.batch
-        with torch.no_grad():
-            known = values_of(policy.critic_target, batch.observations, batch.actions).amin(dim=0)
-        values = policy.value(batch.observations).squeeze(1)
-        value_loss = expectile_loss(known - values, self.expectile)
-        step(policy.value_optimizer, value_loss)
+        judged = move_values(policy, batch, self.expectile)
         logged = self._balance(batch)
         with torch.no_grad():
-            values = policy.value(batch.observations).squeeze(1)
-            following = policy.value(batch.next_observations).squeeze(1)
-            targets = batch.rewards + (1 - batch.dones) * batch.discounts * following
             coefficients = self.draw_coefficients(batch.observations)
-        weights = advantage_weights(known, values, coefficients)
         log_probs = gaussian_log_prob(batch.actions, *policy.law(batch.observations, coefficients))
-        actor_loss = imitation_loss(log_probs, weights)
-        step(policy.actor.optimizer, actor_loss)
-        critic_loss = squared_loss(
-            values_of(policy.critic, batch.observations, batch.actions), targets
+        return logged | move_actor_and_critics(
+            policy, batch, judged, coefficients, log_probs, self.tau
         )
-        step(policy.critic.optimizer, critic_loss)
-        follow(list(policy.critic_target.parameters()), list(policy.critic.parameters()), self.tau)
-        logged |= {"value_loss": value_loss, "actor_loss": actor_loss}
-        return logged | {"critic_loss": critic_loss, "advantage_weight": weights.mean()}
 
     def draw_coefficients(self, observations: Tensor) -> Tensor:
         """Return the coefficients that the actor is to learn at, of shape (batch,).

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import Any, final
 
-import torch
 from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
 from ...wrappers.errors import SettingsError
-from .agent import OfflineAgent, Rows, follow, step
-from .losses import (
-    advantage_weights,
-    expectile_loss,
-    gaussian_log_prob,
-    imitation_loss,
-    squared_loss,
-)
-from .policies import IQLPolicy, values_of
+from .agent import OfflineAgent, Rows
+from .implicit import move_actor_and_critics, move_values, require_expectile
+from .losses import gaussian_log_prob
+from .policies import IQLPolicy
 
 
 @final
@@ -63,8 +57,7 @@ class IQL(OfflineAgent):
         policy: type[BasePolicy] = IQLPolicy,
         **settings: Any,
     ) -> None:
-        if not 0 < expectile < 1:
-            raise SettingsError(f"expectile must be more than 0 and less than 1, not {expectile}")
+        require_expectile(expectile)
         if not temperature >= 0:
             raise SettingsError(f"temperature must be 0 or more, not {temperature}")
         self.expectile = expectile
@@ -73,30 +66,12 @@ class IQL(OfflineAgent):
 
     def _update(self, rows: Rows) -> dict[str, Tensor]:
         policy, batch = self.policy, rows.batch
-        with torch.no_grad():
-            known = values_of(policy.critic_target, batch.observations, batch.actions).amin(dim=0)
-        values = policy.value(batch.observations).squeeze(1)
-        value_loss = expectile_loss(known - values, self.expectile)
-        step(policy.value_optimizer, value_loss)
-        with torch.no_grad():
-            values = policy.value(batch.observations).squeeze(1)
-            following = policy.value(batch.next_observations).squeeze(1)
-            targets = batch.rewards + (1 - batch.dones) * batch.discounts * following
-        weights = advantage_weights(known, values, self.temperature)
+        judged = move_values(policy, batch, self.expectile)
         log_probs = gaussian_log_prob(batch.actions, *policy.law(batch.observations))
-        actor_loss = imitation_loss(log_probs, weights)
-        step(policy.actor.optimizer, actor_loss)
-        q_values = values_of(policy.critic, batch.observations, batch.actions)
-        critic_loss = squared_loss(q_values, targets)
-        step(policy.critic.optimizer, critic_loss)
-        follow(list(policy.critic_target.parameters()), list(policy.critic.parameters()), self.tau)
-        return {
-            "value_loss": value_loss,
-            "actor_loss": actor_loss,
-            "critic_loss": critic_loss,
-            "value": values.mean(),
-            "advantage_weight": weights.mean(),
-        }
+        logged = move_actor_and_critics(
+            policy, batch, judged, self.temperature, log_probs, self.tau
+        )
+        return {**logged, "value": judged.values.mean()}
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
         optimizers = ("actor.optimizer", "critic.optimizer", "value_optimizer")
