@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .settings import RunSettings, own_settings, require
+from .settings import RunSettings, StepIterations, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainCoTASP(RunSettings):
+class TrainCoTASP(StepIterations, RunSettings):
     """Train CoTASP on a sequence of tasks: SAC, whose neurons are allocated by sparse prompts.
 
     Yang et al., "Continual task allocation in meta-policy network via sparse prompting" (ICML
@@ -99,16 +99,6 @@ class TrainCoTASP(RunSettings):
         require(self, "learning_starts", self.learning_starts >= 0, "0 or more")
         require(self, "replay_ratio", 0 <= self.replay_ratio < float("inf"), "0 or more")
         self._method()
-
-    @property
-    def whole_steps(self) -> int:
-        """Environment steps until the end of the iteration that `total_steps` falls in."""
-        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
-
-    @property
-    def iteration_length(self) -> int:
-        """Environment steps in an iteration, over all copies."""
-        return self.iteration_steps
 
     def learner(self) -> dict[str, Any]:
         """Return all settings of CoTASP alone."""

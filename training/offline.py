@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..wrappers.errors import SettingsError
-from .settings import RunSettings, own_settings, require
+from .settings import RunSettings, StepIterations, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainOffline(RunSettings):
+class TrainOffline(StepIterations, RunSettings):
     """What all agents share that learn from collected sets: abstract. Steps are gradient steps."""
 
     sets: tuple[str, ...] = ()
@@ -83,11 +83,6 @@ class TrainOffline(RunSettings):
             return self
         # Plain data say more than a name can; `read_stream` takes either.
         return replace(self, stream=cast("str", _stream_of(self.sets[0])))
-
-    @property
-    def whole_steps(self) -> int:
-        """Gradient steps until the end of the iteration that `total_steps` falls in."""
-        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
 
     @property
     def iteration_length(self) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from .replay import Kept, check_replay, replay_settings
-from .settings import RunSettings, own_settings, require
+from .settings import RunSettings, StepIterations, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainSAC(RunSettings):
+class TrainSAC(StepIterations, RunSettings):
     """Train SAC in a changing world.
 
     The defaults are those of Haarnoja et al., "Soft actor-critic algorithms and applications"
@@ -158,16 +158,6 @@ class TrainSAC(RunSettings):
         fits = self.start_from is None or not scales
         require(self, "start_from", fits, "left out where observations or rewards are normalized")
         check_replay(self)
-
-    @property
-    def whole_steps(self) -> int:
-        """Environment steps until the end of the iteration that `total_steps` falls in."""
-        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
-
-    @property
-    def iteration_length(self) -> int:
-        """Environment steps in an iteration, over all copies."""
-        return self.iteration_steps
 
     def learner(self) -> dict[str, Any]:
         """Return all settings of SAC alone."""

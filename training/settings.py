@@ -20,6 +20,24 @@ if TYPE_CHECKING:
     from ..agents.method import Method
 
 
+class StepIterations:
+    """Iterations of a fixed number of steps: a mixin, to stand before `RunSettings`."""
+
+    total_steps: int
+    iteration_steps: int
+    """Steps in an iteration, over all copies."""
+
+    @property
+    def whole_steps(self) -> int:
+        """Steps until the end of the iteration that `total_steps` falls in."""
+        return -(-self.total_steps // self.iteration_steps) * self.iteration_steps
+
+    @property
+    def iteration_length(self) -> int:
+        """Environment steps in an iteration, over all copies."""
+        return self.iteration_steps
+
+
 @dataclass(frozen=True)
 class RunSettings(ABC):
     """What all agents share; each agent has one subclass that adds its own settings."""
