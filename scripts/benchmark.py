@@ -6,6 +6,7 @@ Example:
     python scripts/benchmark.py curves --comparisons "ppo CartPole-v1" --seeds 5
     python scripts/benchmark.py logging
     python scripts/benchmark.py methods --agents ppo
+    python scripts/benchmark.py optimizers
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from everlearn.training.benchmark.curves import BenchmarkCurves
 from everlearn.training.benchmark.learner import BenchmarkLearner
 from everlearn.training.benchmark.logging import BenchmarkLogging
 from everlearn.training.benchmark.methods import BenchmarkMethods
+from everlearn.training.benchmark.optimizers import BenchmarkOptimizers
 from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
@@ -28,6 +30,7 @@ COMMANDS = {
     "learner": BenchmarkLearner,
     "logging": BenchmarkLogging,
     "methods": BenchmarkMethods,
+    "optimizers": BenchmarkOptimizers,
     "worlds": BenchmarkWorlds,
 }
 """Each command's settings, whose `run` does the work."""

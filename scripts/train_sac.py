@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from inspect import cleandoc
+from typing import Annotated
 
 import tyro
 
@@ -40,10 +41,23 @@ def read(arguments: Sequence[str]) -> TrainSAC:
     Raises:
         SettingsError: for a preset that there is not.
     """
-    preset, rest = take_preset(arguments)
-    settings = TrainSAC() if preset is None else preset_settings(preset)
+    name, rest = take_preset(arguments)
+    begun = TrainSAC() if name is None else preset_settings(name)
+
+    def begin(
+        settings: Annotated[TrainSAC, tyro.conf.arg(name="")] = begun,
+        preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = name,
+    ) -> TrainSAC:
+        """Return the settings; the preset is taken already.
+
+        Args:
+            settings: of the run.
+            preset: A paper's settings to begin from, see above.
+        """
+        return settings
+
     description = f"{cleandoc(TrainSAC.__doc__ or '')}\n\n{describe_presets()}"
-    return tyro.cli(TrainSAC, args=rest, default=settings, description=description)
+    return tyro.cli(begin, args=rest, description=description)
 
 
 if __name__ == "__main__":

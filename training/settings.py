@@ -44,10 +44,11 @@ class RunSettings(ABC):
 
     stream: str = "everlearn/SlipperyAnt-v0"
     """The changing world to learn in: a name, or name:setting=value,setting=value, or a JSON file's
-    path."""
+    path; scripts/streams.py lists the names."""
 
     methods: tuple[str, ...] = ()
-    """What keeps the agent able to learn: names, each with or without :setting=value,..."""
+    """What keeps the agent able to learn: names, each with or without :setting=value,...;
+    docs/methods.md lists them."""
 
     seed: int = 0
     """Where all randomness of the run comes from (0 or more); part of the run's folder."""

@@ -78,11 +78,9 @@ class CautiousAdam(FlatOptimizer):
     ) -> None:
         super().__init__(params, lr, AdamSettings(betas, eps, 0.0), weight_decay)
 
-    def change(self, gradient: Tensor, direction: Tensor) -> Tensor:
-        """Return Adam's direction where it agrees with the gradient, each tensor scaled up."""
-        agrees = (gradient.mul_(direction) > 0).to(direction.dtype)
-        counts = torch.stack([piece.sum() for piece in self.split(agrees)])
+    def change(self, gradient: Tensor, direction: Tensor) -> None:
+        """Keep Adam's direction where it agrees with the gradient, each tensor scaled up."""
+        direction.mul_(gradient.mul_(direction).gt_(0))
+        counts = torch.stack([piece.sum() for piece in self.pieces["gradient"]])
         sizes = counts.new_tensor([parameter.numel() for parameter in self.moving])
-        masked = direction.mul_(agrees)
-        torch._foreach_mul_(self.split(masked), list((sizes / (counts + 1)).unbind()))
-        return masked
+        torch._foreach_mul_(self.pieces["direction"], list((sizes / (counts + 1)).unbind()))

@@ -156,26 +156,27 @@ class UPGDOptimizer(FlatOptimizer):
         self._block_seed = -1
         self._starts: list[int] = []
 
-    def change(self, gradient: Tensor, direction: Tensor) -> Tensor:
-        """Return the direction and the noise, each held back as the method wants it."""
+    def change(self, gradient: Tensor, direction: Tensor) -> None:
+        """Add the noise to the direction, each held back as the method wants it."""
         method, steps = self._method, self.param_groups[0]["steps"]
         decay, utility = method.utility_decay, self.flat[UTILITY]
         utility.mul_(decay)
         gradients: list[Any] = [parameter.grad for parameter in self.moving]
         weights: list[Any] = self.moving
-        torch._foreach_addcmul_(self.split(utility), gradients, weights, value=decay - 1)
+        torch._foreach_addcmul_(self.pieces[UTILITY], gradients, weights, value=decay - 1)
         unprotected = self._unprotected(utility, 1 - decay**steps)
         noise = self._draw(direction) if method.noise > 0 else None
+        if noise is not None:
+            direction.add_(noise if method.protecting else unprotected.mul(noise))
         if method.protecting:
-            change = (direction if noise is None else direction.add_(noise)).mul_(unprotected)
-        else:
-            change = direction if noise is None else unprotected.mul_(noise).add_(direction)
-        return change.mul_(2) if method.form == "released" else change
+            direction.mul_(unprotected)
+        if method.form == "released":
+            direction.mul_(2)
 
     def _unprotected(self, utility: Tensor, weight: float) -> Tensor:
         """Return 1 - s for each element, of which `weight` is the bias correction."""
         if self._method.scaling == "local":
-            pieces = self.split(utility)
+            pieces = self.pieces[UTILITY]
             scaled = [normalize(piece, dim=-1) if piece.ndim else piece.sign() for piece in pieces]
             return torch.cat([piece.reshape(-1) for piece in scaled]).neg_().sigmoid_()
         largest, tiny = utility.amax(), torch.finfo(utility.dtype).tiny

@@ -15,8 +15,8 @@ from everlearn.agents.flat_optimizer import FlatOptimizer
 class Plain(FlatOptimizer):
     """Adam itself."""
 
-    def change(self, gradient: Tensor, direction: Tensor) -> Tensor:
-        return direction
+    def change(self, gradient: Tensor, direction: Tensor) -> None:
+        pass
 
 
 def make() -> tuple[list[nn.Parameter], Any]:
