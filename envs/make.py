@@ -29,8 +29,9 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     Args:
         stream: an id, an id with settings such as "everlearn/SlipperyAnt-v0:change_every=500", a
             stream's plain data, or a stream, which is returned as it is.
-        **settings: settings of the stream, by name; "observed" and "boundary_labels" are settings
-            of every stream.
+        **settings: settings of the stream, by name; "observed", "boundary_labels" and "frozen_at"
+            are settings of every stream. The last is a global environment step in whose context
+            the stream stays for ever, as `Stream.frozen` has it with seed 0.
 
     Returns:
         The stream.
@@ -41,6 +42,9 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     Example:
         >>> make_stream("everlearn/SlipperyAnt-v0", change_every=500).changes[0].schedule
         Periodic(period=500)
+        >>> alone = make_stream("everlearn/CW3-v0:steps_per_task=50_000,frozen_at=50_000")
+        >>> [row.context for row in alone.table(10**6, seed=0)]
+        [{'task': 1.0}]
     """
     if not isinstance(stream, str):
         if settings:
@@ -52,11 +56,20 @@ def make_stream(stream: str | Stream | Mapping[str, Any], **settings: Any) -> St
     builder = CATALOGUE[name]
     given = {**raw, **settings}
     shared = {key: given.pop(key) for key in ("observed", "boundary_labels") if key in given}
+    frozen = {"frozen_at": given.pop("frozen_at")} if "frozen_at" in given else {}
     converted = convert_settings(f"stream {name}", builder, given)
+    step = convert_settings(f"stream {name}", _frozen, frozen).get("frozen_at")
+    if step is not None and step < 0:
+        raise SettingsError(f"stream {name} setting 'frozen_at' must be 0 or more, not {step}")
     try:
-        return replace(builder(**converted), **shared)
+        described = replace(builder(**converted), **shared)
+        return described if step is None else described.frozen(step)
     except SettingsError as error:
         raise SettingsError(f"stream {name} cannot be: {error}") from error
+
+
+def _frozen(frozen_at: int | None = None) -> None:
+    """Say of what type the setting is."""
 
 
 def make_env(

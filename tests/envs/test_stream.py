@@ -14,6 +14,19 @@ from everlearn.wrappers.errors import SettingsError
 ANT = "everlearn/SlipperyAnt-v0"
 
 
+def test_every_stream_can_be_frozen_by_name() -> None:
+    """It stays in the context of a step, as the same stream has it."""
+    frozen = make_stream(f"{ANT}:change_every=50,frozen_at=120")
+    assert frozen == make_stream(ANT, change_every=50).frozen(120)
+    assert len(frozen.table(10**6, seed=0)) == 1
+    alone = make_stream("everlearn/CW3-v0:steps_per_task=50,frozen_at=50,observed=task")
+    assert alone.table(10**6, seed=3)[0].context == {"task": 1.0}
+    assert alone.observed == "task"
+    for wrong, sentence in (("-1", "0 or more, not -1"), ("soon", "a whole number")):
+        with pytest.raises(SettingsError, match=f"'frozen_at' must be {sentence}"):
+            make_stream(f"{ANT}:frozen_at={wrong}")
+
+
 @given(st.integers(1, 10**9), st.floats(1e-3, 0.9), st.floats(1.0, 10.0))
 def test_json_reads_back_with_the_same_hash(period: int, low: float, high: float) -> None:
     stream = make_stream(ANT, change_every=period, low=low, high=high)

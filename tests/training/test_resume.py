@@ -24,6 +24,7 @@ from tensorboard.summary.writer import event_file_writer  # type: ignore[import-
 
 from everlearn.agents import PPO as PPOAgent
 from everlearn.envs.vec_env import StreamVecEnv
+from everlearn.evaluation.records import read_run
 from everlearn.training import events
 from everlearn.training.door import answer
 from everlearn.training.ppo import TrainPPO
@@ -113,6 +114,21 @@ AGENTS: dict[str, Any] = {
     "sac+method, compiled": replace(SAC, methods=METHODS, backend="compiled"),
 }
 BACKENDS = ("native", "gymnasium", "envpool")
+# The second task is from step 50 to 100, and a checkpoint in the middle of it.
+TASKS = replace(
+    SAC,
+    stream="everlearn/CW3-v0:steps_per_task=50",
+    total_steps=160,
+    learning_starts=20,
+    hidden_sizes=(32, 32),
+    evaluation_steps=5,
+)
+RETENTION: dict[str, Any] = {
+    "fine-tuning": ("multi-head", "fine-tuning"),
+    "packnet": ("multi-head", "packnet:n_tasks=3,retrain_steps=4"),
+    "clonex": ("multi-head", "clonex:memory_size=20,batch_size=8"),
+    "cotasp": ("cotasp:sparsity=0.01,distillation_steps=4,weight_updates=6,prompt_updates=2",),
+}
 
 
 def raise_crash() -> None:
@@ -216,6 +232,25 @@ def test_interrupted_runs_end_as_others(
     folder = plan_run(settings).folder
     compare_runs(folder, whole(agent, backend))
     assert (folder / "detections.csv").exists() == (agent == "ppo+detection")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", RETENTION)
+def test_a_run_of_tasks_is_killed_in_the_second(method: str, tmp_path: Path) -> None:
+    settings = replace(TASKS, methods=RETENTION[method])
+    parted, whole = (replace(settings, runs_folder=str(tmp_path / name)) for name in "ab")
+    # Before the checkpoint at step 64, and twice behind it.
+    for after in (60, 85, 85 - 64):
+        crash(parted, "rollout", after)
+    folder = plan_run(parted).folder
+    status = read_status(folder)
+    assert status is not None
+    assert status.state == "running"
+    reached = read_run(folder).iterations
+    assert reached["continual/task"].tolist() == [0, 1]
+    assert train(parted).steps == 160
+    compare_runs(folder, train(whole).folder)
+    assert read_run(folder).iterations["continual/tasks"].iloc[-1] == 3
 
 
 @pytest.mark.parametrize(
