@@ -27,7 +27,7 @@ def written(record: Any, successes: dict[str, list[float]]) -> None:
 
 def test_a_run_of_two_tasks_by_hand(make_run: Any) -> None:
     """Ten evaluations in each of two tasks, and one before: the last two are the last tenth."""
-    record = make_run([0.0, 1.0], scores=("success",))
+    record = make_run([0.0, 1.0], scores=("return", "success"))
     first = [0.0] + 5 * [0.0] + 3 * [0.5] + [0.8, 1.0] + 8 * [0.4] + [0.1, 0.3]
     second = [0.0] + 10 * [0.25] + 8 * [0.5] + [1.0, 0.6]
     written(record, {"wind=0": first, "wind=1": second})
@@ -44,8 +44,8 @@ def test_a_run_of_two_tasks_by_hand(make_run: Any) -> None:
 
 
 def test_from_scratch_is_the_first_segment_of_any_run(make_run: Any) -> None:
-    both = make_run([0.0, 1.0], seed=0, scores=("success",))
-    alone = make_run([1.0], seed=1, scores=("success",))
+    both = make_run([0.0, 1.0], seed=0, scores=("return", "success"))
+    alone = make_run([1.0], seed=1, scores=("return", "success"))
     written(both, {"wind=0": 21 * [0.5], "wind=1": 21 * [0.75]})
     written(alone, {"wind=1": 11 * [0.5]})
     runs = [sequence_scores(record, "success") for record in (both, alone)]
@@ -59,7 +59,9 @@ def test_from_scratch_is_the_first_segment_of_any_run(make_run: Any) -> None:
 def test_a_picture_of_two_methods(make_run: Any, tmp_path: Any) -> None:
     rows = []
     for seed in (0, 1):
-        found = sequence_scores(make_run([0.0, 1.0], seed=seed, scores=("success",)), "success")
+        found = sequence_scores(
+            make_run([0.0, 1.0], seed=seed, scores=("return", "success")), "success"
+        )
         common = {"tasks": found.tasks, "lengths": found.lengths}
         curves = {"curves": plain_curves(found.curves)}
         rows += [{"methods": name, **common, "success": curves} for name in ("a", "b")]

@@ -8,56 +8,37 @@ import pytest
 
 from everlearn.scripts.compare_sequences import main
 from everlearn.training.compare_sequences import summarize
-from everlearn.training.sac import TrainSAC
-from everlearn.training.train import train
-
-STREAM = "everlearn/CW3-v0:steps_per_task=40"
-
-
-def settings(folder: Path, **changed: Any) -> TrainSAC:
-    given: dict[str, Any] = {
-        "stream": STREAM,
-        "methods": ("multi-head",),
-        "total_steps": 80,
-        "n_envs": 1,
-        "iteration_steps": 20,
-        "learning_starts": 100,
-        "evaluate_every": 1,
-        "evaluation_episodes": 1,
-        "evaluation_steps": 4,
-        "hidden_sizes": (8,),
-        "checkpoint_every": 0,
-        "diagnostics": False,
-        "runs_folder": str(folder),
-    }
-    return TrainSAC(**{**given, **changed})
 
 
 def test_runs_and_a_run_from_scratch_become_a_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs, record, picture = (tmp_path / name for name in ("runs", "record.jsonl", "picture.png"))
-    train(settings(runs))
-    train(settings(runs, stream=f"{STREAM},frozen_at=40", total_steps=40))
-    capsys.readouterr()
-    wanted = ["--reference", "sac+multi-head", "--output", str(record), "--figure", str(picture)]
-    assert main([str(runs), *wanted]) == 0
+    scores = ("return", "success", "success_final")
+    make_run([0.0, 1.0], seed=0, scores=scores)
+    make_run([1.0], seed=1, scores=scores)
+    record, picture = tmp_path / "record.jsonl", tmp_path / "picture.png"
+    wanted = ["--reference", "ppo", "--output", str(record), "--figure", str(picture)]
+    assert main([str(tmp_path), *wanted]) == 0
     printed = capsys.readouterr().out
     assert "success at the last step" in printed
     assert "forward transfer" in printed
     head, row = [json.loads(line) for line in record.read_text().splitlines()]
-    assert set(head["references"]["success"]) == {"HandlePressSide-v3", "FaucetClose-v3"}
-    assert row["tasks"] == ["HandlePressSide-v3", "FaucetClose-v3"]
-    assert row["lengths"] == [40, 40]
-    assert row["methods"] == "sac+multi-head"
-    assert row["config"]["n_envs"] == 1
-    assert row["success"]["curves"]["steps"] == [0, 20, 40, 60, 80]
-    assert row["success"]["forward_transfer"] == 0
+    assert set(head["references"]["success"]) == {"wind=0", "wind=1"}
+    assert row["tasks"] == ["wind=0", "wind=1"]
+    assert row["lengths"] == [1000, 1000]
+    assert (row["methods"], row["seed"], row["config"]["n_envs"]) == ("ppo", 0, 2)
+    assert row["success"]["curves"]["steps"] == list(range(0, 2001, 100))
+    # The first task is its own reference.
+    first, second = row["success"]["forward_transfers"]
+    area, alone = row["success"]["areas"][1], head["references"]["success"]["wind=1"]
+    assert first == 0
+    assert second == pytest.approx((area - alone) / (1 - alone))
+    assert row["success"]["forward_transfer"] == pytest.approx(second / 2)
     (told,) = summarize([row], "success_final")
     assert told["seeds"] == 1
     assert picture.stat().st_size > 10_000
-    assert main([str(runs), "--reference", "sac+multihead"]) == 2
-    sentence = "unknown agent among these runs 'sac+multihead': did you mean 'sac+multi-head'?"
+    assert main([str(tmp_path), "--reference", "pppo"]) == 2
+    sentence = "unknown agent among these runs 'pppo': did you mean 'ppo'?"
     assert sentence in capsys.readouterr().err
 
 
