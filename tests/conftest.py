@@ -4,16 +4,16 @@ import json
 import os
 from pathlib import Path
 
-# Before numpy and torch are imported, and for the processes that tests start: with more threads than one,
-# small networks stand still wherever another process is busy.
+# Before numpy and torch are imported, and for the processes that tests start: with more threads
+# than one, small networks stand still wherever another process is busy.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import pytest  # noqa: E402
-import yaml  # noqa: E402
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
 
-from everlearn.evaluation.records import Record, read_run  # noqa: E402
+from everlearn.evaluation.records import Record, read_run
 
 
 class MakeRun:

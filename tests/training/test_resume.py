@@ -243,11 +243,7 @@ def test_a_run_of_tasks_is_killed_in_the_second(method: str, tmp_path: Path) -> 
     for after in (60, 85, 85 - 64):
         crash(parted, "rollout", after)
     folder = plan_run(parted).folder
-    status = read_status(folder)
-    assert status is not None
-    assert status.state == "running"
-    reached = read_run(folder).iterations
-    assert reached["continual/task"].tolist() == [0, 1]
+    assert read_run(folder).iterations["continual/task"].tolist() == [0, 1]
     assert train(parted).steps == 160
     compare_runs(folder, train(whole).folder)
     assert read_run(folder).iterations["continual/tasks"].iloc[-1] == 3
