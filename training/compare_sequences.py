@@ -85,7 +85,7 @@ def compare_sequences(settings: CompareSequences) -> list[dict[str, Any]]:
     plans = {run[1]["success"].tasks + run[1]["success"].lengths for run in sequences}
     if len(plans) > 1:
         raise SettingsError("these runs are of different sequences, or differ in length")
-    references = _references(settings, runs)
+    references = _references(settings, runs, sequences[0][1]["success"].lengths[0])
     rows = sorted(
         (_row(record, scores, references) for record, scores in sequences),
         key=lambda row: (row["methods"], row["seed"]),
@@ -118,7 +118,9 @@ def _measure(folder: Path) -> Measured:
         ) from error
 
 
-def _references(settings: CompareSequences, runs: Sequence[Measured]) -> dict[str, Any]:
+def _references(
+    settings: CompareSequences, runs: Sequence[Measured], length: int
+) -> dict[str, Any]:
     """Return by score and task the mean area of runs that learned from scratch."""
     from ..evaluation.sequence_scores import reference_areas
 
@@ -129,7 +131,6 @@ def _references(settings: CompareSequences, runs: Sequence[Measured]) -> dict[st
     if wanted not in labels:
         raise unknown("agent among these runs", wanted, sorted(set(labels)))
     own = [scores for label, (_, scores) in zip(labels, runs, strict=True) if label == wanted]
-    length = max(one["success"].lengths[0] for one in own if one["success"].lengths)
     return {score: reference_areas([one[score] for one in own], length) for score in SCORES}
 
 
@@ -165,18 +166,19 @@ def _row(
         "lengths": list(scores["success"].lengths),
         **{score: plain(score) for score in SCORES},
         "seconds": None if seconds is None else float(seconds.max()),
-        "commit": _commit(record),
+        **_origin(record),
         "config": {key: value for key, value in record.config.items() if key != "seed"},
     }
 
 
-def _commit(record: Record) -> str | None:
-    """Return the commit that a run was begun with, where that is known."""
+def _origin(record: Record) -> dict[str, Any]:
+    """Return the commit that a run was begun with, and how often it was started to go on."""
     try:
         stamp = json.loads((record.folder / "stamp.json").read_text(encoding="utf-8"))
-        return str(stamp["git"]["commit"])
+        commit = stamp["git"]["commit"]
+        return {"commit": str(commit), "continued": len(stamp.get("continued", ()))}
     except (OSError, ValueError, LookupError, TypeError):
-        return None
+        return {"commit": None, "continued": None}
 
 
 def _write(file: Path, rows: Sequence[Mapping[str, Any]], references: Mapping[str, Any]) -> None:
