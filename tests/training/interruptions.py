@@ -1,31 +1,50 @@
-"""Kills runs at chosen calls: a test kit, and a script that kills children of its own.
-
-As a script: `interruptions.py <settings as JSON> <seeds of the kills...>`.
-"""
+"""Kills runs at chosen calls, in this process or in others."""
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import random
 import signal
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import stable_baselines3.common.base_class
+from tensorboard.summary.writer import event_file_writer  # type: ignore[import-untyped]
 
 from everlearn.agents.checkpoint import folder as checkpoint_folder
+from everlearn.agents.offline.agent import OfflineAgent
 from everlearn.agents.ppo.learner import PPOLearner
 from everlearn.agents.sac.learner import SACLearner
-from everlearn.training import run
+from everlearn.training import events, run
 from everlearn.training.logging import IterationWriter, StreamRecorder
-from everlearn.training.ppo import TrainPPO
-from everlearn.training.sac import TrainSAC
+from everlearn.training.offline import TrainOffline
 from everlearn.training.secbad import TrainSeCBAD
+from everlearn.training.settings import RunSettings
 from everlearn.training.tables import Table
 from everlearn.training.tensorboard import EventWriter
+from everlearn.training.train import train
+
+_FORKS = multiprocessing.get_context("forkserver")
+# One process imports all that takes long, and every run is a copy of it.
+_FORKS.set_forkserver_preload(
+    [
+        *("everlearn.agents", "everlearn.agents.offline", "everlearn.agents.secbad"),
+        *(
+            "everlearn.envs.native_mujoco",
+            "everlearn.envs.envpool_worlds",
+            "everlearn.envs.vec_env",
+        ),
+        *("everlearn.training.train", "everlearn.training.timelines", "tensorboard"),
+        # torch imports them when the first optimizer is made.
+        *("torch._dynamo", "functorch.compile"),
+    ]
+)
 
 
 class Crash(BaseException):
@@ -71,6 +90,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "update": (stable_baselines3.common.base_class.BaseAlgorithm, "_update_learning_rate", 3),
     "ppo": (PPOLearner, "_step", 20),
     "sac": (SACLearner, "train", 30),
+    "offline": (OfflineAgent, "_draw", 40),
     "row": (Table, "append", 3),
     "iteration": (IterationWriter, "write", 3),
     "events": (EventWriter, "write", 3),
@@ -78,10 +98,6 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "checkpoint": (checkpoint_folder, "os", 200),
 }
 """Where a run may be killed, and after how many calls at most; "checkpoint" is at a system call."""
-
-
-ENOUGH = 20
-"""How often a run is killed at most."""
 
 
 def kill_at(patch: Callable[[Any, str, Any], None], point: str, after: int, end: Any) -> None:
@@ -110,56 +126,76 @@ def kill_at(patch: Callable[[Any, str, Any], None], point: str, after: int, end:
     patch(owner, name, counted)
 
 
-def settings_from(data: dict[str, Any]) -> TrainPPO | TrainSAC | TrainSeCBAD:
-    """Build the settings of a run from plain data."""
-    data = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
-    kinds: dict[str, Any] = {one.agent: one for one in (TrainPPO, TrainSAC, TrainSeCBAD)}
-    return kinds[data.pop("agent")](**data)
-
-
-def die() -> None:
-    """End as if the power was off."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def main(arguments: list[str]) -> int:
-    """Run children that are killed until that is enough, then one that is not."""
-    data = json.loads(arguments[0])
-    killed = 0
-    for text in arguments[1:]:
-        if killed == ENOUGH:
-            break
-        status = run_child(data, text)
-        killed += os.WIFSIGNALED(status)
-        if not os.WIFSIGNALED(status) and os.WEXITSTATUS(status) != 0:
-            return 1
-    if run_child(data) != 0:
-        return 1
-    print(f"killed {killed} times")
-    return 0
-
-
-def run_child(data: dict[str, Any], seed: str | None = None) -> int:
-    """Train in a process of its own, and return what it ended with.
+def draw_kill(settings: RunSettings, seed: str) -> tuple[str, int]:
+    """Draw where a run is killed, and after how many calls.
 
     Args:
-        data: the settings.
-        seed: decides when the process is killed; None for never.
+        settings: of the run.
+        seed: decides.
     """
-    child = os.fork()
-    if child == 0:
-        if seed is not None:
-            draws = random.Random(seed)
-            other = "sac" if data["agent"] == "ppo" else "ppo"
-            point = draws.choice([*sorted({*POINTS} - {other}), "checkpoint", "rollout"])
-            kill_at(setattr, point, draws.randrange(POINTS[point][2]), die)
-        from everlearn.training.train import train
-
-        train(settings_from(data))
-        sys.stdout.flush()
-        os._exit(0)
-    return os.waitpid(child, 0)[1]
+    draws = random.Random(seed)
+    base = settings.base_settings if isinstance(settings, TrainSeCBAD) else settings
+    offline = isinstance(base, TrainOffline)
+    learner = "offline" if offline else "ppo" if base.agent == "ppo" else "sac"
+    points = {*POINTS} - ({"ppo", "sac", "offline"} - {learner})
+    if offline:  # It has no rollouts, and never changes its learning rate.
+        points -= {"rollout", "update"}
+    point = draws.choice([*sorted(points), "checkpoint", learner if offline else "rollout"])
+    return point, draws.randrange(POINTS[point][2])
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def run_killed(
+    settings: RunSettings, name: str, log: Path, kills: int = 20, patient: bool = False
+) -> int:
+    """Train in processes that are killed until that is enough, then in one that is not.
+
+    Args:
+        settings: of the run.
+        name: decides when it is killed.
+        log: where the processes write what they have to say.
+        kills: how many are enough.
+        patient: whether they wait for TensorBoard, as is usual.
+
+    Returns:
+        How often it was killed.
+
+    Raises:
+        RuntimeError: one of the processes failed.
+    """
+    for number in count():
+        seed = f"{name} {number}" if number < kills else None
+        given = (settings, seed, log, None if patient else number)
+        process = _FORKS.Process(target=_train_until, args=given)
+        process.start()
+        process.join()
+        if process.exitcode == 0:
+            return number
+        if process.exitcode != -signal.SIGKILL:
+            raise RuntimeError(f"process {number}, {seed}: {log.read_text()[-2000:]}")
+    raise AssertionError
+
+
+def _train_until(settings: RunSettings, seed: str | None, log: Path, number: int | None) -> None:
+    with log.open("w") as file:
+        os.dup2(file.fileno(), sys.__stdout__.fileno())  # type: ignore[union-attr]
+        os.dup2(file.fileno(), sys.__stderr__.fileno())  # type: ignore[union-attr]
+    if number is not None:
+        _hurry(number)
+    if seed is not None:
+        kill_at(setattr, *draw_kill(settings, seed), _die)
+    train(settings)
+
+
+def _hurry(number: int) -> None:
+    """Let nobody wait for the next second.
+
+    Within one, TensorBoard reads files of events in the order of their hosts.
+    """
+    event_file_writer.socket = SimpleNamespace(gethostname=lambda: f"host{number:03}")
+    clock = SimpleNamespace(time=events.time.time, sleep=lambda seconds: None)
+    events.time = clock  # type: ignore[assignment]
+
+
+def _die() -> None:
+    """End as if the power was off."""
+    os.kill(os.getpid(), signal.SIGKILL)

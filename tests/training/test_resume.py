@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import errno
-import io
-import json
 import os
 import signal
-import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from tensorboard.backend.event_processing import event_accumulator  # type: ignore[import-untyped]
 from tensorboard.summary.writer import event_file_writer  # type: ignore[import-untyped]
 
 from everlearn.agents import PPO as PPOAgent
@@ -29,142 +23,21 @@ from everlearn.training import events
 from everlearn.training.door import answer
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.run import read_status
-from everlearn.training.sac import TrainSAC
-from everlearn.training.secbad import TrainSeCBAD
 from everlearn.training.stopping import Diverged, Stopped
 from everlearn.training.train import plan_run, train
 from everlearn.wrappers.errors import SettingsError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from interruptions import Crash, kill_at  # type: ignore[import-not-found]
+from interruptions import Crash, kill_at, run_killed  # type: ignore[import-not-found]
+from same_runs import compare_runs  # type: ignore[import-not-found]
+from small_runs import AGENTS, PPO, RETENTION, TASKS  # type: ignore[import-not-found]
 
 # What stands for the end of the process leaves files open, as that does.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-METHODS = ("continual-backprop:replacement_rate=0.05,maturity=3",)
-# So hasty that noise alone is noticed, before and after each checkpoint.
-DETECTION = (
-    "change-detection:every_steps=4,window=3,threshold=0.2,memory=8,least_deviation=0",
-    "resets:every_steps=none,at_change=true",
-)
-REPLAYING = (
-    "adaptive-replay-ratio:low=0.25,high=1,check_every=1,gap=1,min_checks=1",
-    "causality-aware-entropy:every_steps=40,samples=30,estimator=least-squares",
-    "warm-start:steps=20,ratio=none",
-)
-# A change lands at 50, 100, ...: before and after checkpoints at 64, 128, ...
-STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
-PPO = TrainPPO(
-    stream=STREAM,
-    total_steps=256,
-    n_envs=2,
-    n_steps=16,
-    batch_size=16,
-    n_epochs=2,
-    hidden_sizes=(8, 8),
-    checkpoint_every=2,
-    evaluate_every=3,
-    evaluation_steps=20,
-)
-SAC = TrainSAC(
-    stream=STREAM,
-    total_steps=256,
-    n_envs=1,
-    iteration_steps=32,
-    learning_starts=40,
-    batch_size=8,
-    buffer_size=100,
-    replay_ratio=0.5,
-    hidden_sizes=(8, 8),
-    checkpoint_every=2,
-    evaluate_every=3,
-    evaluation_steps=20,
-)
-SMALL = "hidden_size=4,latent_size=2,decoder_size=4,train_every=48,updates=2,memory_steps=100"
-SECBAD = TrainSeCBAD(
-    stream="everlearn/CartPoleForceSign-v0:mean_length=20",
-    context=f"secbad:segment_mean=20,segment_deviation=5,{SMALL}",
-    base="ppo:n_steps=16,batch_size=16,hidden_sizes=[8,8]",
-    total_steps=256,
-    n_envs=2,
-    checkpoint_every=2,
-    evaluate_every=3,
-    evaluation_steps=20,
-)
-NORMALIZED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards": True}
-AGENTS: dict[str, Any] = {
-    "ppo": PPO,
-    "ppo+method": replace(PPO, methods=METHODS),
-    "ppo+detection": replace(PPO, methods=DETECTION),
-    "sac": SAC,
-    "sac+method": replace(SAC, methods=METHODS),
-    # Its changes are told, about every 60 steps.
-    "sac+replaying": replace(SAC, stream="everlearn/HalfCheetahVelocity-v0", methods=REPLAYING),
-    "secbad": SECBAD,
-    "secbad on sac": replace(
-        SECBAD,
-        stream="everlearn/CataclysmicCartPole-v0",
-        context=f"secbad:labels=no,at_episode_end=reset,window=6,n_ages=70,{SMALL}",
-        base="sac:iteration_steps=32,learning_starts=40,batch_size=8,hidden_sizes=[8,8]"
-        ",buffer_size=100,replay_ratio=0.5",
-    ),
-    "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
-    "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
-    "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),
-    "sac+method, compiled": replace(SAC, methods=METHODS, backend="compiled"),
-}
-BACKENDS = ("native", "gymnasium", "envpool")
-# The second task is from step 50 to 100, and a checkpoint in the middle of it.
-TASKS = replace(
-    SAC,
-    stream="everlearn/CW3-v0:steps_per_task=50",
-    total_steps=160,
-    learning_starts=20,
-    hidden_sizes=(32, 32),
-    evaluation_steps=5,
-)
-RETENTION: dict[str, Any] = {
-    "fine-tuning": ("multi-head", "fine-tuning"),
-    "packnet": ("multi-head", "packnet:n_tasks=3,retrain_steps=4"),
-    "clonex": ("multi-head", "clonex:memory_size=20,batch_size=8"),
-    "cotasp": ("cotasp:sparsity=0.01,distillation_steps=4,weight_updates=6,prompt_updates=2",),
-}
-
 
 def raise_crash() -> None:
     raise Crash
-
-
-def timeless_table(file: Path) -> list[list[str]]:
-    rows = [line.split(",") for line in file.read_text().splitlines()]
-    kept = [index for index, name in enumerate(rows[0]) if not name.startswith("time/")]
-    return [[row[index] for index in kept] for row in rows]
-
-
-def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    read = event_accumulator.EventAccumulator(str(folder), {"scalars": 0}).Reload()
-    return {
-        tag: [(scalar.step, scalar.value) for scalar in read.Scalars(tag)]
-        for tag in read.Tags()["scalars"]
-        if not tag.startswith("time/")
-    }
-
-
-def tensors(folder: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(folder / "model.zip") as file:
-        names = [name for name in file.namelist() if name.endswith(".pth")]
-        return {name: torch.load(io.BytesIO(file.read(name)), weights_only=True) for name in names}
-
-
-def compare_runs(ours: Path, theirs: Path) -> None:
-    tables = ["iterations.csv", "episodes.csv", "evaluations.csv", "changes.csv"]
-    assert (ours / "detections.csv").exists() == (theirs / "detections.csv").exists()
-    if (ours / "detections.csv").exists():
-        tables.append("detections.csv")
-    for table in tables:
-        assert timeless_table(ours / table) == timeless_table(theirs / table)
-    assert repr(scalars(ours)) == repr(scalars(theirs))
-    torch.testing.assert_close(tensors(ours), tensors(theirs), rtol=0, atol=0, equal_nan=True)
 
 
 @pytest.fixture(scope="module")
@@ -279,43 +152,8 @@ def test_checkpoints_change_nothing_where_worlds_keep_their_state(
 
 def test_a_process_that_is_killed_goes_on(tmp_path: Path, whole: Any) -> None:
     settings = replace(AGENTS["sac+method"], world_backend="native", runs_folder=str(tmp_path))
-    assert run_killed(settings, ["a", "b", "c", "d"]) >= 2
+    assert run_killed(settings, "once more", tmp_path / "log", kills=4, patient=True) >= 2
     compare_runs(plan_run(settings).folder, whole("sac+method", "native"))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("agent", "backend"),
-    [
-        (agent, backend)
-        for agent in AGENTS
-        # No other knows CartPole's force.
-        for backend in (("gymnasium",) if "secbad" in agent else BACKENDS)
-    ],
-)
-def test_twenty_kills(
-    agent: str, backend: str, tmp_path: Path, whole: Any, record_property: Callable[..., None]
-) -> None:
-    settings = replace(
-        AGENTS[agent], world_backend=backend, runs_folder=str(tmp_path), total_steps=1600
-    )
-    killed = run_killed(settings, [f"{agent} {backend} {number}" for number in range(48)])
-    record_property("killed", killed)
-    assert killed == 20
-    compare_runs(plan_run(settings).folder, whole(agent, backend, total_steps=1600))
-
-
-def run_killed(settings: Any, seeds: list[str]) -> int:
-    script = Path(__file__).parent / "interruptions.py"
-    given = json.dumps({"agent": settings.agent, **asdict(settings)})
-    done = subprocess.run(
-        [sys.executable, "-P", str(script), given, *seeds], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    status = read_status(plan_run(settings).folder)
-    assert status is not None
-    assert status.state == "finished"
-    return int(done.stdout.split()[-2])
 
 
 def small(folder: Path, **changed: Any) -> TrainPPO:

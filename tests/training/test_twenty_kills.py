@@ -1,0 +1,183 @@
+"""Runs that were killed twenty times end as others: every agent, method and world.
+
+By default each method meets one of the three back ends on PPO and the next on SAC; with
+EVERLEARN_ALL_WORLDS=1 it meets all on both. With EVERLEARN_KILLS_RECORD=<file> each case writes a
+row there, in place of the one it had.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everlearn.training import run
+from everlearn.training.benchmark.rounds import write_record
+from everlearn.training.train import plan_run
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "agents"))
+from interruptions import run_killed  # type: ignore[import-not-found]
+from method_cases import CASES, ON_PPO, ON_SAC, in_words  # type: ignore[import-not-found]
+from same_runs import compare_runs, compare_weights  # type: ignore[import-not-found]
+from small_runs import (  # type: ignore[import-not-found]
+    AGENTS,
+    BACKENDS,
+    BUFFERS,
+    COTASP,
+    IN_TASKS,
+    OFFLINE,
+    RETENTION,
+    SAC,
+    TASKS,
+)
+
+pytestmark = pytest.mark.slow
+
+STEPS = 960
+EVERYWHERE = os.environ.get("EVERLEARN_ALL_WORLDS") == "1"
+RECORD = os.environ.get("EVERLEARN_KILLS_RECORD")
+METHODS = {
+    **{name: in_words(name) for name in CASES},
+    # With more steps the policy would be frozen until the next task begins.
+    "warm-start": "warm-start:steps=20,ratio=none",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture(scope="module")
+def without(folder: Path) -> Any:
+    """Return the run folder of an agent in tasks without a method, each made once."""
+
+    @cache
+    def get(agent: str, backend: str) -> Path:
+        return run_whole(replace(IN_TASKS[agent], world_backend=backend), folder)
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def lived(folder: Path) -> str:
+    """Return the folder of a run of SAC from whose replay buffer others learn."""
+    return str(run_whole(replace(SAC, stream=IN_TASKS["sac"].stream), folder, 256))
+
+
+def run_whole(settings: Any, folder: Path, steps: int = STEPS) -> Path:
+    """Train without a kill, and return the run folder."""
+    settings = replace(settings, runs_folder=str(folder / "runs"), total_steps=steps)
+    run_killed(settings, "", folder / "log", kills=0)
+    return plan_run(settings).folder
+
+
+def require_same(name: str, settings: Any, folder: Path) -> Path:
+    """Kill a run twenty times, compare it with one that is not, and return its folder."""
+    began = time.perf_counter()
+    settings = replace(settings, runs_folder=str(folder / "killed"), total_steps=STEPS)
+    killed, equal = run_killed(settings, name, folder / "log"), False
+    try:
+        assert killed == 20
+        compare_runs(plan_run(settings).folder, run_whole(settings, folder))
+        equal = True
+    finally:
+        seconds = round(time.perf_counter() - began, 1)
+        write_row({"run": name, "killed": killed, "equal": equal, "seconds": seconds})
+    return plan_run(settings).folder
+
+
+def write_row(row: dict[str, Any]) -> None:
+    if not RECORD:
+        return
+    row["commit"] = run.stamp()["git"]["commit"][:7]
+    file = Path(RECORD)
+    lines = file.read_text().splitlines()[1:] if file.exists() else []
+    rows = {found["run"]: found for found in map(json.loads, lines)} | {row["run"]: row}
+    what = "weights, tables and TensorBoard scalars equal those of an uninterrupted run bit for bit"
+    with pytest.MonkeyPatch.context() as patch:
+        command = ["pytest", "tests/training/test_twenty_kills.py", "-m", "slow"]
+        patch.setattr(sys, "argv", ["-m", *command])
+        head = {"experiment": "twenty kills", "what": what}
+        write_record(file, head, [rows[name] for name in sorted(rows)])
+
+
+@pytest.mark.parametrize(
+    ("agent", "backend"),
+    [
+        (agent, backend)
+        for agent in AGENTS
+        # No other knows CartPole's force.
+        for backend in (("gymnasium",) if "secbad" in agent else BACKENDS)
+    ],
+)
+def test_agents(agent: str, backend: str, tmp_path: Path) -> None:
+    settings = replace(AGENTS[agent], world_backend=backend)
+    require_same(f"{agent}, {backend}", settings, tmp_path)
+
+
+def methods() -> Iterator[tuple[str, str, str]]:
+    """Yield every method with every agent that can have it, and worlds in turn."""
+    for number, method in enumerate(sorted(CASES)):
+        for shift, (agent, fitting) in enumerate({"ppo": ON_PPO, "sac": ON_SAC}.items()):
+            chosen = BACKENDS[(number + shift) % len(BACKENDS)]
+            for backend in BACKENDS if EVERYWHERE else (chosen,):
+                if method in fitting:
+                    yield agent, method, backend
+
+
+@pytest.mark.parametrize(("agent", "method", "backend"), list(methods()))
+def test_methods(agent: str, method: str, backend: str, tmp_path: Path, without: Any) -> None:
+    settings = replace(IN_TASKS[agent], world_backend=backend, methods=(METHODS[method],))
+    ended = require_same(f"{agent}+{method}, {backend}", settings, tmp_path)
+    if CASES[method].observes:
+        assert (ended / "detections.csv").read_text().count("\n") > 1
+    else:
+        with pytest.raises(AssertionError):
+            compare_weights(ended, without(agent, backend))
+
+
+@pytest.mark.parametrize("agent", BUFFERS)
+def test_replay_buffers(agent: str, tmp_path: Path) -> None:
+    require_same(f"{agent}, native", replace(BUFFERS[agent], world_backend="native"), tmp_path)
+
+
+def test_earlier_runs(lived: str, tmp_path: Path) -> None:
+    settings = replace(IN_TASKS["sac"], earlier_runs=(lived,), world_backend="native")
+    require_same("sac, earlier runs, native", settings, tmp_path)
+
+
+@pytest.mark.parametrize("method", RETENTION)
+def test_sequences_of_worlds(method: str, tmp_path: Path) -> None:
+    settings = replace(TASKS, methods=RETENTION[method])
+    require_same(f"sac in CW3, {method}", settings, tmp_path)
+
+
+def test_cotasp(tmp_path: Path) -> None:
+    require_same("train_cotasp in CW3", COTASP, tmp_path)
+
+
+@pytest.mark.parametrize("agent", OFFLINE)
+def test_offline_agents(agent: str, lived: str, tmp_path: Path) -> None:
+    settings = replace(
+        OFFLINE[agent],
+        sets=(lived,) * (2 if agent == "oer" else 1),
+        total_steps=STEPS,
+        iteration_steps=32,
+        batch_size=8,
+        hidden_sizes=(8, 8),
+        checkpoint_every=2,
+        evaluate_every=3,
+        evaluation_steps=20,
+        evaluation_episodes=1,
+    )
+    require_same(agent, settings.completed(), tmp_path)
