@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, final, runtime_checkable
+from typing import Any, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -60,11 +60,6 @@ class Units(NamedTuple):
 
     incoming: Tensor
     """The weights that make them, after the step, of shape (width, inputs)."""
-
-
-@runtime_checkable
-class _Resettable(Protocol):
-    def reset(self, parameter: Tensor, index: Any) -> None: ...
 
 
 @final
@@ -185,8 +180,9 @@ class Part:
             parameter: one of the optimizer's parameters.
             index: which elements, as in `parameter[index]`; `...` for all.
         """
-        if isinstance(self.optimizer, _Resettable):
-            self.optimizer.reset(parameter, index)
+        reset = getattr(self.optimizer, "reset", None)
+        if reset is not None:
+            reset(parameter, index)
             return
         if index is ...:
             self.optimizer.state.pop(parameter, None)

@@ -266,14 +266,11 @@ class _Known(nn.Module):
 
     def observe(self, units: Units, kind: Utility, decay: float) -> None:
         output = units.features.mean(dim=0)
-        one = torch.ones_like(output)
-        if kind in CENTERED:
-            self.averages[1:].lerp_(torch.stack([output, one]), 1 - decay)
-            utility = measure_utility(kind, units, self.mean_output / self.weight)
-            self.utility.lerp_(utility, 1 - decay)
-        else:
-            utility = measure_utility(kind, units, self.mean_output)
-            self.averages.lerp_(torch.stack([utility, output, one]), 1 - decay)
+        # Row by row: compiled code would build a tensor of all three before it uses it.
+        self.mean_output.lerp_(output, 1 - decay)
+        self.weight.lerp_(torch.ones_like(output), 1 - decay)
+        mean_output = self.mean_output / self.weight if kind in CENTERED else self.mean_output
+        self.utility.lerp_(measure_utility(kind, units, mean_output), 1 - decay)
 
     def review(self, maturity: int) -> None:
         """Count the units that are older than `maturity`, and tell when there will be more."""
