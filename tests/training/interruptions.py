@@ -86,7 +86,7 @@ def half_a_row(table: Any, row: Any) -> None:
 
 
 POINTS: dict[str, tuple[Any, str, int]] = {
-    "rollout": (StreamRecorder, "_on_step", 70),
+    "rollout": (StreamRecorder, "_on_step", 60),
     "update": (stable_baselines3.common.base_class.BaseAlgorithm, "_update_learning_rate", 3),
     "ppo": (PPOLearner, "_step", 20),
     "sac": (SACLearner, "train", 30),
@@ -95,7 +95,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "iteration": (IterationWriter, "write", 3),
     "events": (EventWriter, "write", 3),
     "file": (run, "write_atomically", 6),
-    "checkpoint": (checkpoint_folder, "os", 200),
+    "checkpoint": (checkpoint_folder, "os", 120),
 }
 """Where a run may be killed, and after how many calls at most; "checkpoint" is at a system call."""
 

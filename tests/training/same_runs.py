@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,22 @@ def compare_weights(ours: Path, theirs: Path) -> None:
         ours: the folder of a run that is finished.
         theirs: that of another.
     """
-    torch.testing.assert_close(_tensors(ours), _tensors(theirs), rtol=0, atol=0, equal_nan=True)
+    first, second = (dict(_leaves(_tensors(folder))) for folder in (ours, theirs))
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        if isinstance(value, torch.Tensor):
+            torch.testing.assert_close(value, second[name], rtol=0, atol=0, equal_nan=True)
+        else:
+            assert repr(value) == repr(second[name]), name
+
+
+def _leaves(data: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what nested dictionaries and lists hold."""
+    if not isinstance(data, (dict, list, tuple)):
+        yield name, data
+        return
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield from _leaves(value, f"{name}/{key}")
 
 
 def _tensors(folder: Path) -> dict[str, Any]:

@@ -120,6 +120,7 @@ IN_TASKS: dict[str, Any] = {
         stream=TOLD,
         evaluation_episodes=1,
         trainability_every=12,
+        replay_ratio=0.25,
         learning_starts=10,  # at the beginning of each task
     ),
 }
@@ -143,7 +144,7 @@ COTASP = TrainCoTASP(
     critic_sizes=(8,),
     prompts="distillation_steps=2,weight_updates=6,prompt_updates=2",
     checkpoint_every=2,
-    evaluate_every=3,
+    evaluate_every=7,
     evaluation_steps=20,
     evaluation_episodes=1,
 )
@@ -153,6 +154,6 @@ OFFLINE: dict[str, Any] = {
     "cql": TrainCQL(n_actions=2),
     "cal-ql": TrainCQL(n_actions=2, calibrated=True),
     "famo2o": TrainFamO2O(),
-    "oer": TrainOER(steps_per_set=480, memory_size=10, iteration_steps=32),
+    "oer": TrainOER(steps_per_set=256, memory_size=10, iteration_steps=32),
 }
 """Agents that learn from sets, which are not named yet."""
