@@ -70,6 +70,9 @@ class Adam(Optimizer):
                 [0.1000, 0.1000, 0.1000]])
     """
 
+    before_reset: Callable[[], None] | None = None
+    """Called before elements are reset: whoever makes the steps in its place may want to know."""
+
     def __init__(
         self,
         params: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
@@ -119,6 +122,8 @@ class Adam(Optimizer):
         state = self.state.get(parameter)
         if not state:
             return
+        if self.before_reset is not None:
+            self.before_reset()
         if WEIGHTS[0] not in state:
             steps = state["step"].item()
             for key, beta in zip(WEIGHTS, self._betas_of(parameter), strict=True):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .adam import WEIGHTS
+from .adam import WEIGHTS, Adam
 from .flat_adam import MOMENTS, steps_flat
 
 
@@ -26,8 +26,8 @@ class FlatParameters:
         parameters: of one type, on one device, and all that the optimizer has.
         optimizer: of any kind. Where it does not `steps_flat`, it keeps its memory itself, and
             makes its own steps with the parameters' `grad`, which are views of `gradient`.
-        elementwise: whether single elements of the optimizer's memory may be reset; then each has
-            its own bias correction.
+        elementwise: whether single elements of the optimizer's memory may be reset; from the first
+            reset on each has its own bias correction.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -51,11 +51,17 @@ class FlatParameters:
         self.gradient = torch.zeros_like(self.values)
         self.fused = steps_flat(optimizer, self.parameters)
         """Whether Adam's step over the flat tensors stands in for the optimizer's own."""
-        names = (*MOMENTS, *(WEIGHTS if elementwise else ())) if self.fused else ()
-        self.memory = {name: torch.zeros_like(self.values) for name in names}
+        self.elementwise = elementwise and self.fused
+        self.memory: dict[str, Tensor] = {}
+        """What Adam knows; each element's own bias corrections too, once there was a reset."""
         self.steps = 0
         """Steps that Adam has made."""
         self.adopt()
+        if isinstance(optimizer, Adam):
+            optimizer.before_reset = self._prepare_reset
+        else:
+            # It does not tell of a reset.
+            self.hold_weights()
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Return views of a flat tensor in the parameters' shapes.
@@ -74,6 +80,21 @@ class FlatParameters:
         """
         return torch.cat([piece.reshape(-1) for piece in pieces])
 
+    @property
+    def held(self) -> bool:
+        """Whether values and Adam's memory are still the views, as far as the first shows."""
+        first = self.parameters[0]
+        kept = self.optimizer.state.get(first, {}).get(MOMENTS[0]) if self.fused else None
+        if kept is None or kept.data_ptr() != self.memory[MOMENTS[0]].data_ptr():
+            return False
+        return first.data_ptr() == self.values.data_ptr()
+
+    def hold_weights(self) -> None:
+        """Give each element a bias correction of its own, if single ones may be reset."""
+        if self.elementwise and WEIGHTS[0] not in self.memory:
+            for name in WEIGHTS:
+                self._take_over(name)
+
     @torch.no_grad()
     def adopt(self) -> None:
         """Take over what others put in place of the views."""
@@ -90,29 +111,34 @@ class FlatParameters:
         state = self.optimizer.state
         known = state.get(self.parameters[0], {})
         self.steps = int(known["step"]) if known else 0
-        betas = self.optimizer.param_groups[0]["betas"]
-        for name, flat in self.memory.items():
-            # Before its first step Adam has no memory, and before a reset no weights.
-            fresh = 1 - betas[WEIGHTS.index(name)] ** self.steps if name in WEIGHTS else 0.0
-            for parameter, view in zip(self.parameters, self.split(flat), strict=True):
-                kept = state[parameter].get(name)
-                if kept is None:
-                    view.fill_(fresh)
-                elif kept.data_ptr() != view.data_ptr():
-                    view.copy_(kept)
-                state[parameter][name] = view
-        self.count(0)
+        resets = self.elementwise and any(WEIGHTS[0] in state[each] for each in self.parameters)
+        for name in dict.fromkeys((*MOMENTS, *self.memory, *(WEIGHTS if resets else ()))):
+            self._take_over(name)
+        self.count()
 
-    def count(self, steps: int) -> None:
-        """Let Adam know of steps that were made for it.
+    def _take_over(self, name: str) -> None:
+        """Have something that Adam knows of each parameter in one flat tensor."""
+        state, group = self.optimizer.state, self.optimizer.param_groups[0]
+        if name not in self.memory:
+            self.memory[name] = torch.zeros_like(self.values)
+        # Before its first step Adam has no memory, and before a reset no weights.
+        fresh = 1 - group["betas"][WEIGHTS.index(name)] ** self.steps if name in WEIGHTS else 0.0
+        for parameter, view in zip(self.parameters, self.split(self.memory[name]), strict=True):
+            kept = state[parameter].get(name)
+            if kept is None:
+                view.fill_(fresh)
+            elif kept.data_ptr() != view.data_ptr():
+                view.copy_(kept)
+            state[parameter][name] = view
 
-        Args:
-            steps: how many more.
-        """
-        if not self.fused:
-            return
-        self.steps += steps
-        for parameter in self.parameters:
+    def _prepare_reset(self) -> None:
+        if not self.held:
+            self.adopt()
+        self.hold_weights()
+
+    def count(self) -> None:
+        """Let Adam know how many steps were made for it."""
+        for parameter in self.parameters if self.fused else ():
             self.optimizer.state[parameter]["step"] = torch.tensor(float(self.steps))
 
     def expose_gradient(self) -> None:

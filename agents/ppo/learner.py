@@ -83,13 +83,11 @@ class PPOLearner:
         steps = self._number_steps(scales, most)
         # As with stable-baselines3, the KL divergence that is logged is the last epoch's.
         epochs: list[list[Tensor]] = []
-        n_steps = 0
         for epoch in range(agent.n_epochs):
             epochs.append([])
             for rows in shuffle(rollout, agent.batch_size):
                 statistics, stepped = self._step(rows, *next(steps))
                 epochs[-1].append(statistics)
-                n_steps += stepped
                 if not stepped:
                     break
             agent._n_updates += 1
@@ -98,7 +96,7 @@ class PPOLearner:
                     kl = statistics[APPROX_KL].item()
                     print(f"Early stopping at step {epoch} due to reaching max kl: {kl:.2f}")
                 break
-        self.flat.count(n_steps)
+        self.flat.count()
         self._log(epochs, scales)
 
     def _prepare(self) -> Update:
@@ -120,6 +118,9 @@ class PPOLearner:
             observers=self._observers,
             penalties=self._gathered,
         )
+        if self.compiled:
+            # What was compiled does not look whether there are more of them.
+            flat.hold_weights()
         if update != self._update:
             self._update = update
             self._functions = _compile(update)
@@ -182,6 +183,7 @@ class PPOLearner:
         if self._gathered or penalty is not None:
             gathered = statistics[PENALTY]
             self.penalties.append(gathered if penalty is None else gathered + penalty)
+        flat.steps += flat.fused
         self._rows = rows
         self._act(features)
         return statistics, True

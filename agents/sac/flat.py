@@ -6,7 +6,6 @@ import torch
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from torch import Tensor
 
-from ..flat_adam import MOMENTS
 from ..parameters import FlatParameters
 from .losses import Batch
 
@@ -37,10 +36,7 @@ def adopt(flat: FlatParameters) -> None:
     Args:
         flat: where nothing has changed, this takes no time.
     """
-    first = flat.parameters[0]
-    kept = flat.optimizer.state.get(first, {}).get(MOMENTS[0]) if flat.fused else None
-    held = kept is not None and kept.data_ptr() == flat.memory[MOMENTS[0]].data_ptr()
-    if not (held and first.data_ptr() == flat.values.data_ptr()):
+    if not flat.held:
         flat.adopt()
 
 

@@ -122,6 +122,9 @@ class SACLearner:
             adopt(flat)
             if self._exposes:
                 flat.expose_gradient()
+            if self.compiled:
+                # What was compiled does not look whether there are more of them.
+                flat.hold_weights()
         self._prepare(batch_size)
         logged: dict[str, list[Tensor]] = {}
         for _ in range(gradient_steps):
