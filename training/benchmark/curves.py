@@ -24,6 +24,7 @@ Comparison = Literal[
     "ppo HalfCheetah-v5",
     "sac Pendulum-v1",
     "sac HalfCheetah-v5",
+    "sac HalfCheetah-v5 narrow",
 ]
 
 LAST_SHARE = 0.1
@@ -52,6 +53,7 @@ _PPO = (SB3, "eager", FULL)
 _SAC = (SB3, FULL, "compiled, bfloat16")
 _ROLLOUT: dict[str, Any] = {"n_steps": 128, "batch_size": 64, "n_epochs": 10}
 _WIDE: dict[str, Any] = {"learning_starts": 1000, "policy_kwargs": {"net_arch": [256, 256]}}
+_NARROW: dict[str, Any] = {"learning_starts": 1000, "policy_kwargs": {"net_arch": [64, 64]}}
 
 COURSES: dict[str, Course] = {
     "ppo CartPole-v1": Course(100_000, _PPO, _ROLLOUT, copies=8),
@@ -61,6 +63,7 @@ COURSES: dict[str, Course] = {
     "ppo HalfCheetah-v5": Course(100_000, _PPO, _ROLLOUT, copies=8, normalize=True),
     "sac Pendulum-v1": Course(5_000, _SAC, _WIDE),
     "sac HalfCheetah-v5": Course(15_000, _SAC, _WIDE),
+    "sac HalfCheetah-v5 narrow": Course(100_000, _SAC[:2], _NARROW),
 }
 """Everything compared, by agent and world."""
 
@@ -199,7 +202,7 @@ def _learn(name: str, candidate: str, steps: int, seed: int) -> dict[str, Any]:
             return True
 
     course = COURSES[name]
-    kind, world = name.split()
+    kind, world, *_ = name.split()
     env: VecEnv = make_vec_env(world, course.copies, seed=seed)
     if course.normalize:
         env = VecNormalize(env, norm_reward=False)
