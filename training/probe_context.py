@@ -14,6 +14,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from ..wrappers.errors import SettingsError
+from ..wrappers.settings import split_settings
 from .secbad import TrainSeCBAD
 from .settings import require
 from .terminal import print_table
@@ -41,25 +42,32 @@ BASE = (
 )
 """PPO as small control tasks want it: stable-baselines3's settings with shorter rollouts."""
 
+TWO_SIDED = {
+    "everlearn/CartPoleForceSign-v0": "cartpole-force",
+    "everlearn/HalfCheetahDirection-v0": "goal-direction",
+}
+"""Worlds whose context is one of two values, for which there is an exact filter of ages."""
+
 _PARTS = 10
 
 
 @dataclass(frozen=True)
 class ProbeContext:
-    """Train agents in CartPole whose left and right swap at hidden moments, and compare them.
+    """Train agents in a world with a hidden context that changes, and compare them.
 
     Each agent is PPO on what one kind of context inference tells it; all learn in the same worlds.
-    A score is the mean length of the episodes that ended in a tenth of learning; 500 is the most.
-    For SeCBAD the most likely age of the segment is compared with the true one, and with that of
-    the filter that has the true likelihoods, at steps past the fifth of a segment, in the last
-    fifth of learning. A record that is there is gone on with.
+    A score is the mean return of the episodes that ended in a tenth of learning; of CartPole, whose
+    left and right swap at hidden moments, 500 is the most. Where the context is one of two values,
+    SeCBAD's most likely age of the segment is compared with the true one, and with that of the
+    filter that has the true likelihoods, at steps past the fifth of a segment, in the last fifth of
+    learning. A record that is there is gone on with.
     """
 
     contexts: tuple[str, ...] = CONTEXTS
     """What the agents know, as for scripts/train_secbad.py --context."""
 
     stream: str = "everlearn/CartPoleForceSign-v0"
-    """The world: CartPole with a hidden force, with or without settings."""
+    """The world, with or without settings: by default CartPole with a hidden force."""
 
     seeds: int = 5
     """How many agents of each kind."""
@@ -119,7 +127,7 @@ def probe_context(settings: ProbeContext) -> list[dict[str, Any]]:
         settings: what to do.
 
     Returns:
-        A row for each agent: context, seed, the mean length of episodes in each tenth of learning,
+        A row for each agent: context, seed, the mean return of episodes in each tenth of learning,
         of SeCBAD the shares of steps at which the most likely age is near, and seconds.
 
     Raises:
@@ -174,7 +182,8 @@ def _train(settings: ProbeContext, context: str, seed: int) -> dict[str, Any]:
 
     own = settings.agent(context, seed)
     env = make_vec_env(own.stream, own.n_envs, seed)
-    watch = AgeWatch(settings.steps * 4 // 5, "cartpole-force")
+    knob = TWO_SIDED.get(split_settings(own.stream)[0])
+    watch = AgeWatch(settings.steps * 4 // 5, knob)
     began, cpu = time.perf_counter(), time.process_time()
     try:
         own.build_agent(env, ()).learn(own.whole_steps, callback=watch)
@@ -188,18 +197,18 @@ def _train(settings: ProbeContext, context: str, seed: int) -> dict[str, Any]:
     return {
         "context": context,
         "seed": seed,
-        "lengths": _lengths(watch, settings.steps),
-        **({"ages": watch.shares} if own.inference.kind == "secbad" else {}),
+        "returns": _returns(watch, settings.steps),
+        **({"ages": watch.shares} if watch.shares else {}),
         **{name: round(value, 1) for name, value in seconds.items()},
         "inference": asdict(own.inference),
     }
 
 
-def _lengths(watch: AgeWatch, steps: int) -> list[float | None]:
-    """Return the mean length of the episodes that ended in each tenth of learning."""
-    parts: list[list[int]] = [[] for _ in range(_PARTS)]
-    for step, length in watch.episodes:
-        parts[min(step * _PARTS // steps, _PARTS - 1)].append(length)
+def _returns(watch: AgeWatch, steps: int) -> list[float | None]:
+    """Return the mean return of the episodes that ended in each tenth of learning."""
+    parts: list[list[float]] = [[] for _ in range(_PARTS)]
+    for step, total in watch.episodes:
+        parts[min(step * _PARTS // steps, _PARTS - 1)].append(total)
     return [round(mean(part), 2) if part else None for part in parts]
 
 
@@ -211,7 +220,7 @@ def _show(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
     table = []
     for context in dict.fromkeys(row["context"] for row in rows):
         own = [row for row in rows if row["context"] == context]
-        last = [row["lengths"][-1] for row in own if row["lengths"][-1] is not None]
+        last = [row["returns"][-1] for row in own if row["returns"][-1] is not None]
         cells = [context, str(len(own)), "", "", "", ""]
         if last:
             cells[2] = f"{mean(last):.0f}"
@@ -223,7 +232,7 @@ def _show(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
             if ages:
                 cells[place] = f"{mean(one[who] for one in ages):.3f}"
         table.append(cells)
-    names = ("context", "seeds", "episode length", "95% interval", "age near", "exact filter's")
+    names = ("context", "seeds", "return", "95% interval", "age near", "exact filter's")
     print_table(names, table, right=names[1:])
 
 
@@ -240,8 +249,8 @@ def _draw(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         kind = row["context"].partition(":")[0]
         curve = curves.setdefault(kind if kinds.count(kind) == 1 else row["context"], {})
-        for part, length in enumerate(row["lengths"]):
-            if length is not None:
-                curve.setdefault(settings.steps * (part + 1) // _PARTS, []).append(length)
+        for part, total in enumerate(row["returns"]):
+            if total is not None:
+                curve.setdefault(settings.steps * (part + 1) // _PARTS, []).append(total)
     assert settings.picture is not None
-    draw_learning(curves, settings.picture, "mean length of episodes, mean and range of seeds")
+    draw_learning(curves, settings.picture, "mean return of episodes, mean and range of seeds")

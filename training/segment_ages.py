@@ -63,11 +63,11 @@ class AgeWatch(BaseCallback):
 
     Args:
         begin: environment step, over all copies, from which on to compare.
-        knob: of which the context consists.
+        knob: of which the context consists, if it is one of two values; None to compare nothing.
         kept: steps of the first copy to be kept for a picture.
     """
 
-    def __init__(self, begin: int, knob: str, kept: int = 400) -> None:
+    def __init__(self, begin: int, knob: str | None, kept: int = 400) -> None:
         super().__init__()
         self._begin, self._knob, self._kept = begin, knob, kept
         self._infos: Sequence[Mapping[str, Any]] = ()
@@ -77,8 +77,8 @@ class AgeWatch(BaseCallback):
         self._near: dict[str, list[np.ndarray]] = {}
         self.trace: list[dict[str, Any]] = []
         """The last steps of the first copy: belief, most likely age, true age and context."""
-        self.episodes: list[tuple[int, int]] = []
-        """Environment step and length of each episode that ended."""
+        self.episodes: list[tuple[int, float]] = []
+        """Environment step and return of each episode that ended."""
 
     @property
     def shares(self) -> dict[str, float]:
@@ -94,7 +94,7 @@ class AgeWatch(BaseCallback):
         infos = self.locals["infos"]
         for info in infos:
             if "episode" in info:
-                self.episodes.append((self.num_timesteps, info["episode"]["l"]))
+                self.episodes.append((self.num_timesteps, float(info["episode"]["r"])))
         self._look()
         begun = self.training_env.unwrapped.reset_infos
         dones = self.locals["dones"]
@@ -105,7 +105,7 @@ class AgeWatch(BaseCallback):
         """Judge the step, which was taken in the world that the info before it told."""
         worlds: Any = self.training_env
         inferred = worlds.inferred
-        if inferred is None or worlds.settings.kind != "secbad":
+        if self._knob is None or inferred is None or worlds.settings.kind != "secbad":
             return
         # Before, only enough to know the true ages, and for the exact filter to settle.
         if self.num_timesteps < self._begin - _SETTLING * worlds.num_envs:

@@ -25,7 +25,7 @@ def test_a_tiny_experiment_is_gone_on_with(
         f"{who}, {truth}" for who in ("learned", "exact") for truth in ("segment", "context")
     }
     assert "ages" not in rows[1]
-    assert len(rows[0]["lengths"]) == 10
+    assert len(rows[0]["returns"]) == 10
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in (picture, ages))
     assert "memoryless" in capsys.readouterr().out
 

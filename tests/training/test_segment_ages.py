@@ -19,7 +19,7 @@ def test_the_exact_filter_knows_every_swap() -> None:
     ages = np.array([filtered.see(row) for row in contexts])
     expected = np.concatenate([np.arange(1, n + 1) for n in (20, 30, 25)])
     assert ages[:, 0].tolist() == expected.tolist()
-    # The other's first change was none, and only the law of lengths can tell.
+    # The other's first change was none, and only the law of returns can tell.
     assert ages[10:20, 1].tolist() == list(range(11, 21))
     assert ages[50:, 1].tolist() == list(range(1, 26))
 
@@ -33,15 +33,15 @@ def test_steps_are_judged_by_the_world_in_which_they_were_taken() -> None:
     env.reset()
     watch.locals = {}
     watch._on_training_start()
-    rng, signs, lengths = np.random.default_rng(0), [], []
+    rng, signs, returns = np.random.default_rng(0), [], []
     for step in range(120):
         _, _, dones, infos = env.step(rng.integers(2, size=2))
         watch.num_timesteps = 2 * step + 2
         watch.locals = {"infos": infos, "dones": dones}
         watch._on_step()
         signs.append(watch.trace[-1]["context"])
-        lengths += [info["episode"]["l"] for info in infos if "episode" in info]
-    assert [length for _, length in watch.episodes] == lengths
+        returns += [info["episode"]["r"] for info in infos if "episode" in info]
+    assert [total for _, total in watch.episodes] == returns
     assert len(watch.trace) == 30
     # Without redrawing, both truths are one, and the age of the first copy follows its signs.
     assert watch.shares["exact, segment"] == watch.shares["exact, context"]
