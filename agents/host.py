@@ -25,7 +25,8 @@ from torch.optim import Optimizer
 
 from ..wrappers import info as info_names
 from ..wrappers.errors import SettingsError
-from .layers import Part, capture_batch, capture_features, gradients_of
+from .hooks import hook_methods
+from .layers import Part
 from .learning_worlds import hand_over_learned, learning_worlds, read_learned
 from .method import Method, overrides, refuse_replay, refuse_rollouts
 from .normalization import hand_over, read_statistics
@@ -181,64 +182,8 @@ class MethodHost(BaseAlgorithm):
 
     def _connect_methods(self) -> None:
         """See to it that the methods are called; by default through hooks."""
-        if not self.methods:
-            return
-        for part in self.parts:
-            capture_batch(part)
-        if any(method.needs_features for method in self.methods):
-            for part in self.parts:
-                for layer in part.hidden:
-                    capture_features(layer)
-        for optimizer in {id(part.optimizer): part.optimizer for part in self.parts}.values():
-            if any(overrides(method, "change_gradients") for method in self.methods):
-                optimizer.register_step_pre_hook(self._before_step)
-            optimizer.register_step_post_hook(self._after_step)
-            if any(overrides(method, "penalty", "regularize") for method in self.methods):
-                self._add_penalties_with(optimizer)
-
-    def _add_penalties_with(self, optimizer: Optimizer) -> None:
-        """Let `optimizer.zero_grad` leave the penalties' gradients where there were none.
-
-        Every algorithm of stable-baselines3 calls `zero_grad` between the forward pass and the
-        backward pass of each gradient step. The loss's gradients then add to the penalties', and
-        both are clipped together, as if the penalties were in the loss. Hooks on the parameters
-        would also fire where another network's loss flows through them, as in SAC, and never for
-        a parameter that the loss does not reach.
-        """
-        clear = optimizer.zero_grad
-
-        def zero_grad(set_to_none: bool = True) -> None:
-            clear(set_to_none)
-            penalties = [
-                penalty
-                for method in self.methods
-                for part in self.parts
-                if part.optimizer is optimizer and (penalty := method.penalty(part)) is not None
-            ]
-            if penalties:
-                total = torch.stack(penalties).sum()
-                self._penalties.append(total.detach())
-                if total.requires_grad:
-                    total.backward()
-
-        optimizer.zero_grad = zero_grad  # type: ignore[method-assign]
-
-    @torch.no_grad()
-    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        for method in self.methods:
-            for part in self.parts:
-                if part.optimizer is optimizer and overrides(method, "change_gradients"):
-                    method.change_gradients(part, gradients_of(part))
-
-    @torch.no_grad()
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        parts = [part for part in self.parts if part.optimizer is optimizer]
-        for method in self.methods:
-            for part in parts:
-                method.track(part.name, part.parameters)
-        for method in self.methods:
-            for part in parts:
-                method.after_step(part)
+        if self.methods:
+            hook_methods(self.methods, self.parts, self._penalties)
 
     def _finish_iteration(self) -> None:
         """Call the methods' `after_iteration`, and log what they tell."""
