@@ -33,6 +33,7 @@ from small_runs import (  # type: ignore[import-not-found]
     BACKENDS,
     BUFFERS,
     COTASP,
+    DETECTION,
     IN_TASKS,
     OFFLINE,
     SAC,
@@ -46,6 +47,8 @@ EVERYWHERE = os.environ.get("EVERLEARN_ALL_WORLDS") == "1"
 RECORD = os.environ.get("EVERLEARN_KILLS_RECORD")
 METHODS = {
     **{name: in_words(name) for name in CASES},
+    # So hasty that noise alone is noticed.
+    "change-detection": DETECTION[0],
     # With more steps the policy would be frozen until the next task begins.
     "warm-start": "warm-start:steps=20,ratio=none",
 }
