@@ -127,6 +127,11 @@ def _keep_units(module: nn.Module, outputs: int) -> None:
     """Keep the first of each `outputs` units of a linear map or a normalisation."""
     if outputs == 1:
         return
+    if not isinstance(module, (nn.Linear, *NORMS)):
+        raise SettingsError(
+            f"a method that changes the number of units can't have a {type(module).__name__} "
+            "before their activation: leave out one of the two"
+        )
     changed: Any = module
     width = changed.out_features if isinstance(module, nn.Linear) else changed.normalized_shape[0]
     if width % outputs != 0:

@@ -161,6 +161,9 @@ class CoTASP(RetentionMethod):
             raise SettingsError("cotasp needs an actor")
         self._part = part = policies[0]
         self._masks = [_mask_of(layer.between) for layer in part.hidden]
+        for layer in part.hidden:
+            # Another method may have replaced it since.
+            _require_silent(layer.activation)
         prompts = {id(mask.prompt) for mask in self._masks}
         self._prompts = [i for i, p in enumerate(part.parameters) if id(p) in prompts]
         self._weights = [i for i in range(len(part.parameters)) if i not in self._prompts]
@@ -230,8 +233,8 @@ class CoTASP(RetentionMethod):
         if part is not self._part:
             return
         resting = self._resting()
-        if self._held is None:
-            self._held = Held([part.parameters[place] for place in resting], part.optimizer)
+        # At each step anew: between steps other methods may set what rests.
+        self._held = Held([part.parameters[place] for place in resting], part.optimizer)
         for frozen in self._find_frozen():
             gradients[frozen.place].masked_fill_(frozen.where, 0)
         for place in resting:
@@ -242,13 +245,11 @@ class CoTASP(RetentionMethod):
         if part is not self._part or self._held is None:
             return
         self._held.put_back()
+        self._held = None
         for frozen in self._find_frozen():
             parameter = part.parameters[frozen.place]
             parameter.copy_(torch.where(frozen.where, frozen.kept, parameter))
-        resting = self._resting()
         self.get_buffer("updates").add_(1)
-        if self._resting() is not resting:
-            self._held = None
 
     def after_iteration(self) -> dict[str, float]:
         """Tell how many units of each layer are used, shared between tasks, and free."""
@@ -439,7 +440,10 @@ def embed_task(task: Task) -> np.ndarray:
 def _mask_of(modules: Sequence[nn.Module]) -> PromptMask:
     found = [module for module in modules if isinstance(module, PromptMask)]
     if len(found) != 1 or len(modules) != 1:
-        raise SettingsError("cotasp can't have another method between its masks and the units")
+        raise SettingsError(
+            "cotasp can't have another method between its masks and the units: leave out one of "
+            "the two"
+        )
     return found[0]
 
 

@@ -172,7 +172,12 @@ class PPOLearner:
                 return statistics, False
             flat.gradient.copy_(gradient)
             penalty = self._add_penalties()
-            self._change_gradients(scales)
+            if self._changing:
+                # Methods change what is clipped already, as with stable-baselines3.
+                self._update.clip(flat.gradient, scales)  # type: ignore[union-attr]
+                self._change_gradients()
+                scales = scales._replace(max_grad_norm=math.inf)
+                numbers = scales if functions is self._update else tensor.new_tensor(scales)
             if flat.fused:
                 functions.apply(flat.values, flat.memory, flat.gradient, numbers, features)
             else:
@@ -211,11 +216,7 @@ class PPOLearner:
                 view.add_(gradient)
         return total.detach()
 
-    def _change_gradients(self, scales: Scales) -> None:
-        if not self._changing:
-            return
-        # What is clipped here, and made no longer, is not clipped again.
-        self._update.clip(self.flat.gradient, scales)  # type: ignore[union-attr]
+    def _change_gradients(self) -> None:
         pairs = zip(self.flat.parameters, self.flat.split(self.flat.gradient), strict=True)
         views = {id(parameter): view for parameter, view in pairs}
         for method in self._changing:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -54,6 +55,15 @@ def test_ppo_learns_the_same_in_all_back_ends(
     twins: Callable[..., Any], train_both: Callable[..., None]
 ) -> None:
     train_both(*twins("eager", methods=[HoldBiases()]))
+
+
+def test_a_gradient_is_clipped_once(twins: Callable[..., Any]) -> None:
+    pair = twins("eager", torch.float64, methods=[HoldBiases()])
+    for agent in pair:
+        np.random.seed(7)
+        agent.train()
+    wanted, got = (parameters_to_vector(agent.policy.parameters()) for agent in pair)
+    torch.testing.assert_close(got, wanted, rtol=0, atol=1e-13)
 
 
 def test_sac_learns_the_same_in_all_back_ends(build: Callable[..., Any]) -> None:

@@ -395,6 +395,7 @@ TOGETHER = [
     ("crelu", "spectral"),
     ("weight-norm", "shrink-and-perturb"),
     ("redo", "nap"),
+    ("cotasp", "shrink-and-perturb"),
 ]
 
 
@@ -425,5 +426,10 @@ def test_any_two_methods_go_together_or_say_why_not(
         learn_together(names, twins, train_both)
     except SettingsError as error:
         refused = str(error)
-    whys = ("only one", "leave out one", "can't set the learning rate")
+    whys = (
+        "only one",
+        "leave out one",
+        "can't set the learning rate",
+        "activations that are 0 at 0",
+    )
     assert refused is None or any(why in refused for why in whys)

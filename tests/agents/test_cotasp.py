@@ -18,6 +18,7 @@ from everlearn.agents.cotasp import CoTASP, Owner
 from everlearn.agents.layers import Part
 from everlearn.agents.prompts.distillation import distill_to_random, divergence_from_random
 from everlearn.agents.prompts.embeddings import metaworld_sentences
+from everlearn.agents.registry import make_method
 from everlearn.agents.retention.retention_method import RetentionMethod, outputs_with
 from everlearn.agents.retention.task import Task
 from everlearn.agents.supervised import SupervisedLearner, squared_error
@@ -366,6 +367,23 @@ def test_distillation_makes_a_policy_random_again() -> None:
     distill_to_random(part, free, draw, steps=400, learning_rate=0.01)
     assert divergence() < 0.05
     assert torch.equal(part.parameters[0], kept)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "crelu",
+            "changes the number of units can't have a PromptMask .*: leave out one of the two",
+        ),
+        ("elephant", "activations that are 0 at 0, such as ReLU, not Elephant"),
+        ("layer-norm", "between its masks and the units: leave out one of the two"),
+    ],
+)
+def test_methods_that_do_not_fit_behind_it(name: str, sentence: str) -> None:
+    network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    with pytest.raises(SettingsError, match=sentence):
+        SupervisedLearner(network, [cotasp(), make_method(name)], 0.01, squared_error, seed=0)
 
 
 @pytest.mark.parametrize(
