@@ -66,22 +66,22 @@ class RunSettings(ABC):
     """The folder in which each run gets a folder of its own."""
 
     checkpoint_every: int = 10
-    """Iterations from one checkpoint to the next; 0 for none, and nothing to go on from."""
+    """Iterations from one checkpoint to the next (ours); 0 for none, and nothing to go on from."""
 
     evaluate_every: int = 50
-    """Iterations from one evaluation to the next, in worlds of its own; 0 for none."""
+    """Iterations from one evaluation to the next, in worlds of its own (ours); 0 for none."""
 
     evaluation_episodes: int = 2
-    """Episodes of each task in an evaluation."""
+    """Episodes of each task in an evaluation (ours)."""
 
     evaluation_steps: int = 1000
-    """Steps after which an evaluation's episode is cut off."""
+    """Steps after which an evaluation's episode is cut off (gymnasium's MuJoCo worlds: 1000)."""
 
     evaluation_segments: tuple[int, ...] = (0, 1, 2, 3)
     """Segments whose contexts are evaluated, where a stream has too many contexts to try each."""
 
     histograms_every: int = 100
-    """Iterations from one histogram of the weights in TensorBoard to the next; 0 for none."""
+    """Iterations between histograms of the weights in TensorBoard (ours); 0 for none."""
 
     normalize_observations: bool = False
     """Whether to bring observations to mean 0 and variance 1 by all that was seen of them."""
@@ -100,10 +100,11 @@ class RunSettings(ABC):
     """Whether to log the plasticity diagnostics; they never change training."""
 
     layer_diagnostics_every: int = 10
-    """Iterations between looks at single layers, ranks, gradients and churn; 0 for never."""
+    """Iterations between looks at single layers, ranks, gradients and churn (ours); 0 for
+    never."""
 
     trainability_every: int = 50
-    """Iterations between probes of how fast copies of the networks learn; 0 for never."""
+    """Iterations between probes of how fast copies of the networks learn (ours); 0 for never."""
 
     agent: ClassVar[str]
     """The agent's name in folders and tables."""
