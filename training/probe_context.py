@@ -14,7 +14,6 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from ..wrappers.errors import SettingsError
-from ..wrappers.settings import split_settings
 from .secbad import TrainSeCBAD
 from .settings import require
 from .terminal import print_table
@@ -41,12 +40,6 @@ BASE = (
     "clip_range=0.2,entropy_coefficient=0,hidden_sizes=[64,64],backend=eager"
 )
 """PPO as small control tasks want it: stable-baselines3's settings with shorter rollouts."""
-
-TWO_SIDED = {
-    "everlearn/CartPoleForceSign-v0": "cartpole-force",
-    "everlearn/HalfCheetahDirection-v0": "goal-direction",
-}
-"""Worlds whose context is one of two values, for which there is an exact filter of ages."""
 
 _PARTS = 10
 
@@ -177,13 +170,12 @@ def _known_rows(settings: ProbeContext) -> list[dict[str, Any]]:
 
 
 def _train(settings: ProbeContext, context: str, seed: int) -> dict[str, Any]:
-    from ..envs import make_vec_env
-    from .segment_ages import AgeWatch
+    from ..envs import make_stream, make_vec_env
+    from .segment_ages import AgeWatch, TwoSides
 
     own = settings.agent(context, seed)
     env = make_vec_env(own.stream, own.n_envs, seed)
-    knob = TWO_SIDED.get(split_settings(own.stream)[0])
-    watch = AgeWatch(settings.steps * 4 // 5, knob)
+    watch = AgeWatch(settings.steps * 4 // 5, TwoSides.of(make_stream(own.stream)))
     began, cpu = time.perf_counter(), time.process_time()
     try:
         own.build_agent(env, ()).learn(own.whole_steps, callback=watch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -11,7 +11,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
 from ..agents.belief import first_step, predict_age, update_age
+from ..envs.stream import Stream
 from ..wrappers.info import CONTEXT, SEGMENT
+from ..wrappers.values import Categorical, Values
 
 LATE = 5
 """Ages up to this one are not judged: nobody can know so soon."""
@@ -24,6 +26,41 @@ _SETTLING = 500
 
 
 @final
+class TwoSides(NamedTuple):
+    """A context that is one of two values.
+
+    Attributes:
+        knob: of which it consists.
+        stays: how likely a new segment has the value of the last.
+    """
+
+    knob: str
+    stays: float
+
+    @classmethod
+    def of(cls, stream: Stream) -> TwoSides | None:
+        """Return a stream's context if it is one of two values, drawn at random or in turn.
+
+        Args:
+            stream: any.
+
+        Example:
+            >>> from everlearn.envs import make_stream
+            >>> TwoSides.of(make_stream("everlearn/CartPoleForceSign-v0"))
+            TwoSides(knob='cartpole-force', stays=0.5)
+        """
+        if len(stream.changes) != 1:
+            return None
+        (change,) = stream.changes
+        law = change.law
+        if isinstance(law, Values) and len(law.values) == 2:
+            return cls(change.knob, 0.0)
+        if isinstance(law, Categorical) and len(law.values) == 2 and not law.weights:
+            return cls(change.knob, 0.5)
+        return None
+
+
+@final
 class ExactFilter:
     """The filter of a world whose context is one of two, and is seen in each step without noise.
 
@@ -32,10 +69,11 @@ class ExactFilter:
     Args:
         hazard: how likely a segment ends at each age, of shape (ages,).
         n_copies: copies of the world.
+        stays: how likely a new segment has the context of the last.
     """
 
-    def __init__(self, hazard: Tensor, n_copies: int) -> None:
-        self._hazard = hazard
+    def __init__(self, hazard: Tensor, n_copies: int, stays: float = 0.5) -> None:
+        self._hazard, self._stays = hazard, stays
         self._log_ages = first_step((n_copies,), len(hazard), torch.float64)
         self._before = np.full(n_copies, np.nan)
 
@@ -46,8 +84,9 @@ class ExactFilter:
             contexts: in which the steps were taken, of shape (copies,).
         """
         log_likelihoods = torch.zeros_like(self._log_ages)
-        log_likelihoods[:, 0] = np.log(0.5)
-        log_likelihoods[torch.from_numpy(contexts != self._before), 1:] = -torch.inf
+        changed = torch.from_numpy(contexts != self._before)
+        log_likelihoods[:, 0] = torch.where(changed, 1 - self._stays, self._stays).log()
+        log_likelihoods[changed, 1:] = -torch.inf
         known = update_age(self._log_ages, log_likelihoods)
         self._log_ages = predict_age(known, self._hazard)
         self._before = contexts.copy()
@@ -63,13 +102,13 @@ class AgeWatch(BaseCallback):
 
     Args:
         begin: environment step, over all copies, from which on to compare.
-        knob: of which the context consists, if it is one of two values; None to compare nothing.
+        sides: the context, if it is one of two values; None to compare nothing.
         kept: steps of the first copy to be kept for a picture.
     """
 
-    def __init__(self, begin: int, knob: str | None, kept: int = 400) -> None:
+    def __init__(self, begin: int, sides: TwoSides | None, kept: int = 400) -> None:
         super().__init__()
-        self._begin, self._knob, self._kept = begin, knob, kept
+        self._begin, self._sides, self._kept = begin, sides, kept
         self._infos: Sequence[Mapping[str, Any]] = ()
         self._exact: ExactFilter | None = None
         self._ages: dict[str, np.ndarray] = {}
@@ -105,12 +144,12 @@ class AgeWatch(BaseCallback):
         """Judge the step, which was taken in the world that the info before it told."""
         worlds: Any = self.training_env
         inferred = worlds.inferred
-        if self._knob is None or inferred is None or worlds.settings.kind != "secbad":
+        if self._sides is None or inferred is None or worlds.settings.kind != "secbad":
             return
         # Before, only enough to know the true ages, and for the exact filter to settle.
         if self.num_timesteps < self._begin - _SETTLING * worlds.num_envs:
             return
-        contexts = np.array([info[CONTEXT][self._knob] for info in self._infos])
+        contexts = np.array([info[CONTEXT][self._sides.knob] for info in self._infos])
         truths = {
             "segment": np.array([info[SEGMENT] for info in self._infos]),
             "context": contexts,
@@ -120,7 +159,7 @@ class AgeWatch(BaseCallback):
             same = values == self._before.get(name, values)
             self._ages[name], self._before[name] = np.where(same, age + 1, 1), values
         if self._exact is None:
-            self._exact = ExactFilter(worlds.settings.hazard, len(contexts))
+            self._exact = ExactFilter(worlds.settings.hazard, len(contexts), self._sides.stays)
         exact = self._exact.see(contexts)
         if self.num_timesteps < self._begin:
             return
