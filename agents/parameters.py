@@ -111,6 +111,10 @@ class FlatParameters:
         state = self.optimizer.state
         known = state.get(self.parameters[0], {})
         self.steps = int(known["step"]) if known else 0
+        if not known and isinstance(self.optimizer, Adam):
+            # It has forgotten its resets, too: who begins here has never heard of them.
+            for name in WEIGHTS:
+                self.memory.pop(name, None)
         resets = self.elementwise and any(WEIGHTS[0] in state[each] for each in self.parameters)
         for name in dict.fromkeys((*MOMENTS, *self.memory, *(WEIGHTS if resets else ()))):
             self._take_over(name)

@@ -350,6 +350,26 @@ def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     assert same_states(whole, second)
 
 
+@pytest.mark.parametrize("backend", ["reference", "eager"])
+def test_where_a_task_has_just_begun_it_goes_on_to_the_last_bit(
+    build: Callable[..., Any], backend: str, same: Callable[..., bool], tmp_path: Path
+) -> None:
+    methods = [make_method("fine-tuning"), switched_on("redo")]
+    whole, second = (
+        build(SAC, world("fine-tuning", ENVS[0]), methods=methods, backend=backend)
+        for _ in range(2)
+    )
+    # A task begins at step 96, and is not learned before step 128.
+    whole.learn(104)
+    save_checkpoint(whole, tmp_path)
+    whole.learn(64, reset_num_timesteps=False)
+    load_checkpoint(tmp_path, second)
+    second.learn(64, reset_num_timesteps=False)
+    assert same(whole.policy, second.policy)
+    assert same_optimizers(whole, second)
+    assert torch.equal(whole.log_ent_coef, second.log_ent_coef)
+
+
 @pytest.mark.parametrize("name", sorted(REPLAYING))
 def test_ppo_refuses_what_needs_a_replay_buffer(name: str, build: Callable[..., Any]) -> None:
     with pytest.raises(SettingsError, match=f"{name}' needs an agent that learns from a replay"):

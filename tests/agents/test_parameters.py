@@ -70,3 +70,14 @@ def test_where_single_elements_are_never_reset_they_have_none() -> None:
     step(flat, 0)
     flat.hold_weights()
     assert flat.memory.keys() == {"exp_avg", "exp_avg_sq"}
+
+
+def test_who_has_forgotten_all_has_no_corrections_of_elements() -> None:
+    parameters, adam, flat = make()
+    step(flat, 0)
+    adam.reset(parameters[0], 1)
+    adam.state.clear()
+    flat.adopt()
+    assert flat.steps == 0
+    assert WEIGHTS[0] not in flat.memory
+    assert not flat.memory["exp_avg"].any()
