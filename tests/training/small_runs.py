@@ -154,6 +154,6 @@ OFFLINE: dict[str, Any] = {
     "cql": TrainCQL(n_actions=2),
     "cal-ql": TrainCQL(n_actions=2, calibrated=True),
     "famo2o": TrainFamO2O(),
-    "oer": TrainOER(steps_per_set=256, memory_size=10, iteration_steps=32),
+    "oer": TrainOER(steps_per_set=320, memory_size=10, iteration_steps=32),
 }
 """Agents that learn from sets, which are not named yet."""

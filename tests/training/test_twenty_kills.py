@@ -42,7 +42,7 @@ from small_runs import (  # type: ignore[import-not-found]
 pytestmark = pytest.mark.slow
 
 # By two copies, and by one, of which fewer steps are made until it is killed.
-STEPS = {2: 800, 1: 480}
+STEPS = {2: 800, 1: 640}
 EVERYWHERE = os.environ.get("EVERLEARN_ALL_WORLDS") == "1"
 RECORD = os.environ.get("EVERLEARN_KILLS_RECORD")
 METHODS = {
