@@ -158,14 +158,12 @@ def _row(
             "curves": plain_curves(found.curves),
         }
 
-    seconds = record.iterations.get("time/time_elapsed")
     return {
         "methods": _label(record),
         "seed": record.seed,
         "tasks": list(scores["success"].tasks),
         "lengths": list(scores["success"].lengths),
         **{score: plain(score) for score in SCORES},
-        "seconds": None if seconds is None else float(seconds.max()),
         **_origin(record),
         "config": {key: value for key, value in record.config.items() if key != "seed"},
     }
