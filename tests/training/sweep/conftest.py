@@ -21,6 +21,7 @@ TINY = (
     "--total-steps 512 --n-envs 4 --n-steps 64 --batch-size 64 --n-epochs 1 --hidden-sizes 8 8 "
     "--evaluate-every 0 --checkpoint-every 1 --no-diagnostics"
 )
+ITERATION = 256
 LONGER = TINY.replace("512", "1536")
 STREAM = "everlearn/SlipperyAnt-v0:change_every=200"
 
@@ -86,10 +87,11 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Pretended]:
 
 
 def is_under_way(sweep: Sweep, unit: Unit) -> bool:
-    """Return whether a unit is in the midst of training."""
+    """Return whether a unit is in the midst of training, and has a checkpoint."""
     state = sweep.folder.state(unit)
     assert state.word != "finished", "it was not looked at often enough"
-    return state.word == "running" and 0 < state.steps < unit.total_steps * 0.5
+    # The checkpoint of an iteration is there before the next one's steps are told.
+    return state.word == "running" and ITERATION < state.steps < unit.total_steps * 0.5
 
 
 def count_restarts(sweep: Sweep) -> int:
