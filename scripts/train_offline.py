@@ -1,7 +1,8 @@
 """Train an agent on collected sets, without a world.
 
 Example:
-    python scripts/train_offline.py iql --sets sets/ant-expert --total-steps 100000
+    python scripts/collect.py --policy runs/SlipperyAnt-v0/sac/<hash>/seed_0 --output sets/ant
+    python scripts/train_offline.py iql --sets sets/ant --total-steps 100000
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 if the run is finished, 2 for settings that cannot be used.
     """
-    read = partial(tyro.extras.subcommand_cli_from_dict, AGENTS, args=arguments)
+    read = partial(
+        tyro.extras.subcommand_cli_from_dict, AGENTS, args=arguments, description=__doc__
+    )
     return answer(read, _train)
 
 

@@ -28,7 +28,7 @@ class TrainCoTASP(StepIterations, RunSettings):
     (theirs: near 0), critics see no other layer norm than before each activation, and rewards are
     not scaled. For a machine without a cluster choose a short stream, smaller networks and a
     larger sparsity: --stream everlearn/CW3-v0 --actor-sizes 256 256 --critic-sizes 256 256
-    --prompts sparsity=0.02,distillation_steps=2000.
+    --prompts sparsity=0.01,distillation_steps=2000.
     """
 
     stream: str = "everlearn/CW10-v0"

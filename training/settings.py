@@ -48,7 +48,7 @@ class RunSettings(ABC):
 
     methods: tuple[str, ...] = ()
     """What keeps the agent able to learn: names, each with or without :setting=value,...;
-    docs/methods.md lists them."""
+    docs/methods.md lists them, and docs/tasks.md those that keep old tasks."""
 
     seed: int = 0
     """Where all randomness of the run comes from (0 or more); part of the run's folder."""

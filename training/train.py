@@ -33,6 +33,7 @@ from .tensorboard import EventWriter
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
 
     from ..agents.checkpoint import Found
     from ..agents.method import Method
@@ -134,6 +135,23 @@ def plan_run(settings: RunSettings) -> Plan:
     )
 
 
+def rehearse(settings: RunSettings) -> None:
+    """Build the agent in its worlds and leave it at that: what can't be used shows here.
+
+    Args:
+        settings: of one agent.
+
+    Raises:
+        SettingsError: for settings with which `train` would write nothing either.
+    """
+    plan = plan_run(settings)
+    env = _make_worlds(plan)
+    try:
+        _build_agent(plan, env)
+    finally:
+        env.close()
+
+
 def train(settings: RunSettings) -> Result:
     """Train one agent in one stream, and write down all that happens.
 
@@ -158,16 +176,9 @@ def train(settings: RunSettings) -> Result:
         return Result(folder, status.steps, status.iteration, 0.0)
     run.require_writable(folder)
     torch.set_num_threads(settings.threads)
-    env = make_vec_env(
-        plan.stream,
-        settings.n_envs,
-        settings.seed,
-        backend=cast("Backend", settings.world_backend),
-        normalize=settings.normalization,
-    )
+    env = _make_worlds(plan)
     try:
-        require_spaces(env, settings.agent, plan.stream.name)
-        agent = settings.build_agent(env, plan.methods)
+        agent = _build_agent(plan, env)
         with run.claim(folder):
             found = find_checkpoint(folder, _identity(plan))
             if status or found:
@@ -178,6 +189,22 @@ def train(settings: RunSettings) -> Result:
         raise SettingsError(f"cannot write the run folder {folder}: {reason}") from error
     finally:
         env.close()
+
+
+def _make_worlds(plan: Plan) -> VecEnv:
+    settings = plan.settings
+    return make_vec_env(
+        plan.stream,
+        settings.n_envs,
+        settings.seed,
+        backend=cast("Backend", settings.world_backend),
+        normalize=settings.normalization,
+    )
+
+
+def _build_agent(plan: Plan, env: VecEnv) -> BaseAlgorithm:
+    require_spaces(env, plan.settings.agent, plan.stream.name)
+    return plan.settings.build_agent(env, plan.methods)
 
 
 def _notice(status: run.Status | None, found: Found | None, total_steps: int) -> str:

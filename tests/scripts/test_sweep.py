@@ -75,6 +75,8 @@ def test_a_dry_run_writes_nothing(
         ("run --streams everlearn/SlipperyAntt-v0", "did you mean 'everlearn/SlipperyAnt-v0'?"),
         ("run --workers 0", "--workers must be 1 or more"),
         ("run --file nothing.yaml", "cannot be read"),
+        ("plan --methods nap+layer-norm", "only one method can bring the normalization"),
+        ("run --methods nap+layer-norm", "ppo+nap+layer-norm in everlearn/SlipperyAnt-v0: only"),
     ],
 )
 def test_what_cannot_be_done(
@@ -85,7 +87,8 @@ def test_what_cannot_be_done(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(arguments.split()) == 2
+    # A set of methods is one word of the shell.
+    assert main([word.replace("+", " ") for word in arguments.split()]) == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("error: ")
     assert sentence in shown.err

@@ -39,7 +39,9 @@ class Plan:
         Args:
             words: settings of the agents.
         """
-        print_plan(read_sweep(self.sweep, words), self.engine.workers_or_default())
+        sweep = read_sweep(self.sweep, words)
+        _rehearse_new(sweep)
+        print_plan(sweep, self.engine.workers_or_default())
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Run:
             words: settings of the agents.
         """
         sweep = read_sweep(self.sweep, words)
+        _rehearse_new(sweep)
         if self.dry_run:
             print_plan(sweep, self.engine.workers_or_default())
             return
@@ -163,6 +166,21 @@ def _run_and_tell(
         print(f"report: python scripts/report.py {sweep.runs_folder}")
     elif engine.waits:
         raise IncompleteError
+
+
+def _rehearse_new(sweep: Sweep) -> None:
+    """Build one agent of each arm that has no run yet, so that none is found wrong when it runs."""
+    # Imported late: torch takes seconds, and a look at a sweep does not need it.
+    from ..train import rehearse
+
+    runs_folder = sweep.folder.runs_folder
+    begun = {unit.arm for unit in sweep.units if (runs_folder / unit.folder).exists()}
+    new = {unit.arm: unit for unit in reversed(sweep.units) if unit.arm not in begun}
+    for unit in reversed(new.values()):
+        try:
+            rehearse(unit.run_settings(runs_folder))
+        except SettingsError as error:
+            raise SettingsError(f"{unit.label} in {unit.stream}: {error}") from error
 
 
 def _in_state(look: Look, *words: str) -> list[Unit]:

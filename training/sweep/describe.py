@@ -40,13 +40,13 @@ class Description:
     """The sweep's name; by default the file's, or "sweep"."""
 
     streams: tuple[str, ...] | None = None
-    """Changing worlds, each a name, or name:setting=value,setting=value."""
+    """Changing worlds, each a name, or name:setting=value,...; by default Slippery Ant."""
 
     agents: tuple[str, ...] | None = None
-    """Names of agents: ppo, sac."""
+    """Names of agents: ppo (by default), sac, secbad, cotasp."""
 
     methods: tuple[str, ...] | None = None
-    """Sets of methods, each in quotes: none, "continual-backprop", "l2-init redo" ..."""
+    """Sets of methods, each in quotes: none (by default), redo, "l2-init redo" ..."""
 
     seeds: str | None = None
     """Numbers and ranges: 0-9 by default."""
@@ -169,5 +169,7 @@ def _read_words(settings_class: type[RunSettings], parts: Sequence[list[str]]) -
                     f"{_OWN_WORDS.get(flag, f'{flag} of the sweep')}"
                 )
         if words:
-            settings = tyro.cli(settings_class, default=settings, args=words, prog=settings.agent)
+            settings = tyro.cli(
+                settings_class, default=settings, args=words, prog=f"train_{settings.agent}.py"
+            )
     return settings

@@ -12,8 +12,16 @@ from .command import Plan, Retry, Run, Status
 from .engines import IncompleteError
 from .search import Search
 
+_COMMANDS: dict[str, Any] = {
+    "plan": Plan(),
+    "run": Run(),
+    "status": Status(),
+    "retry": Retry(),
+    "search": Search(),
+}
 _COMMAND: Any = tyro.extras.subcommand_type_from_defaults(
-    {"plan": Plan(), "run": Run(), "status": Status(), "retry": Retry(), "search": Search()}
+    _COMMANDS,
+    {name: str(type(one).__doc__).partition("\n")[0] for name, one in _COMMANDS.items()},
 )
 
 
