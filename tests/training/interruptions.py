@@ -99,6 +99,12 @@ POINTS: dict[str, tuple[Any, str, int]] = {
 }
 """Where a run may be killed, and after how many calls at most; "checkpoint" is at a system call."""
 
+REFERENCE_ONLY = {"plasticity-injection", "weight-norm"}
+"""Methods with which stable-baselines3's own update runs, and never a learner of ours."""
+
+PAST = "past a checkpoint"
+"""The seed of a kill in the third iteration: chance might end all before the first checkpoint."""
+
 
 def kill_at(patch: Callable[[Any, str, Any], None], point: str, after: int, end: Any) -> None:
     """See to it that a process ends at some call.
@@ -133,11 +139,15 @@ def draw_kill(settings: RunSettings, seed: str) -> tuple[str, int]:
         settings: of the run.
         seed: decides.
     """
+    if seed == PAST:
+        return "iteration", 2
     draws = random.Random(seed)
     base = settings.base_settings if isinstance(settings, TrainSeCBAD) else settings
     offline = isinstance(base, TrainOffline)
     learner = "offline" if offline else "ppo" if base.agent == "ppo" else "sac"
     points = {*POINTS} - ({"ppo", "sac", "offline"} - {learner})
+    if REFERENCE_ONLY & {text.partition(":")[0] for text in settings.methods}:
+        points -= {"ppo", "sac"}
     if offline:  # It has no rollouts, and never changes its learning rate.
         points -= {"rollout", "update"}
     point = draws.choice([*sorted(points), "checkpoint", learner if offline else "rollout"])
@@ -163,7 +173,8 @@ def run_killed(
         RuntimeError: one of the processes failed.
     """
     for number in count():
-        seed = f"{name} {number}" if number < kills else None
+        drawn = PAST if number == 3 else f"{name} {number}"
+        seed = drawn if number < kills else None
         given = (settings, seed, log, None if patient else number)
         process = _FORKS.Process(target=_train_until, args=given)
         process.start()
