@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,15 +38,5 @@ def test_a_run_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("--base sac", "sac cannot use the action space Discrete"),
     ],
 )
-def test_settings_that_cannot_be_used(
-    arguments: str,
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments.split()) == 2
-    shown = capsys.readouterr()
-    assert sentence in shown.err
-    assert shown.err.count("\n") == 1
+def test_settings_that_cannot_be_used(arguments: str, sentence: str, refused: Any) -> None:
+    assert sentence in refused(main, arguments.split())

@@ -39,9 +39,7 @@ class Plan:
         Args:
             words: settings of the agents.
         """
-        sweep = read_sweep(self.sweep, words)
-        _rehearse_new(sweep)
-        print_plan(sweep, self.engine.workers_or_default())
+        print_plan(_read_new(self.sweep, words), self.engine.workers_or_default())
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,7 @@ class Run:
         Args:
             words: settings of the agents.
         """
-        sweep = read_sweep(self.sweep, words)
-        _rehearse_new(sweep)
+        sweep = _read_new(self.sweep, words)
         if self.dry_run:
             print_plan(sweep, self.engine.workers_or_default())
             return
@@ -168,19 +165,22 @@ def _run_and_tell(
         raise IncompleteError
 
 
-def _rehearse_new(sweep: Sweep) -> None:
-    """Build one agent of each arm that has no run yet, so that none is found wrong when it runs."""
+def _read_new(description: Description, words: Sequence[str]) -> Sweep:
+    """Read a sweep, and build one agent of each arm without a run: none is found wrong later."""
     # Imported late: torch takes seconds, and a look at a sweep does not need it.
     from ..train import rehearse
 
+    sweep = read_sweep(description, words)
     runs_folder = sweep.folder.runs_folder
     begun = {unit.arm for unit in sweep.units if (runs_folder / unit.folder).exists()}
-    new = {unit.arm: unit for unit in reversed(sweep.units) if unit.arm not in begun}
-    for unit in reversed(new.values()):
+    # The first unit of each arm, in their order.
+    first = {unit.arm: unit for unit in reversed(sweep.units) if unit.arm not in begun}
+    for unit in reversed(first.values()):
         try:
             rehearse(unit.run_settings(runs_folder))
         except SettingsError as error:
             raise SettingsError(f"{unit.label} in {unit.stream}: {error}") from error
+    return sweep
 
 
 def _in_state(look: Look, *words: str) -> list[Unit]:
