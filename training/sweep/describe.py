@@ -13,6 +13,8 @@ import tyro
 import yaml
 
 from ...wrappers.errors import SettingsError
+from ..presets import preset_settings
+from ..sac import TrainSAC
 from ..settings import RunSettings
 from .folder import SweepFolder
 from .seeds import parse_seeds
@@ -40,13 +42,15 @@ class Description:
     """The sweep's name; by default the file's, or "sweep"."""
 
     streams: tuple[str, ...] | None = None
-    """Changing worlds, each a name, or name:setting=value,...; by default Slippery Ant."""
+    """Changing worlds, each a name, or name:setting=value,...; by default those that the agents'
+    training scripts have."""
 
     agents: tuple[str, ...] | None = None
-    """Names of agents: ppo (by default), sac, secbad, cotasp."""
+    """Names of agents: ppo (by default), sac, secbad, cotasp; sac:PRESET for SAC with a preset."""
 
     methods: tuple[str, ...] | None = None
-    """Sets of methods, each in quotes: none (by default), redo, "l2-init redo" ..."""
+    """Sets of methods, each in quotes: none (by default), redo, "l2-init redo" ... A preset's own
+    come before them."""
 
     seeds: str | None = None
     """Numbers and ranges: 0-9 by default."""
@@ -89,9 +93,14 @@ def read_sweep(description: Description, words: Sequence[str] = ()) -> Sweep:
     runs_folder = Path(told.get("runs_folder", "runs"))
     seeds = parse_seeds(str(told.get("seeds", "0-9")), bool(told.get("tuning", False)))
     arms = [
-        replace(agent, stream=stream, methods=methods, runs_folder=str(runs_folder))
+        replace(
+            agent,
+            stream=stream or agent.stream,
+            methods=(*agent.methods, *methods),
+            runs_folder=str(runs_folder),
+        )
         for stream, agent, methods in product(
-            _texts(told, "streams", [RunSettings.stream]),
+            _texts(told, "streams", [""]),
             _agents(told, words),
             [_method_set(text) for text in _texts(told, "methods", [NO_METHODS])],
         )
@@ -136,13 +145,23 @@ def _agents(told: Mapping[str, Any], words: Sequence[str]) -> list[RunSettings]:
     agents = []
     for entry in entries:
         own = {"agent": entry} if isinstance(entry, str) else dict(entry)
-        name = own.pop("agent", None)
-        if name not in AGENTS:
-            raise SettingsError(f"unknown agent {name!r}: there are {', '.join(AGENTS)}")
-        agents.append(_read_words(AGENTS[name], [shared, _words(own), list(words)]))
+        begun = _begin(str(own.pop("agent", None)))
+        agents.append(_read_words(begun, [shared, _words(own), list(words)]))
     if not agents:
         raise SettingsError(f"a sweep needs an agent: {', '.join(AGENTS)}")
     return agents
+
+
+def _begin(text: str) -> RunSettings:
+    """Return the settings that an agent begins from: its script's defaults, or a preset's."""
+    name, colon, preset = text.partition(":")
+    if name not in AGENTS:
+        raise SettingsError(f"unknown agent {name!r}: there are {', '.join(AGENTS)}")
+    if not colon:
+        return AGENTS[name]()
+    if name != TrainSAC.agent:
+        raise SettingsError(f"{name} has no presets, so that {text!r} is no agent of a sweep")
+    return preset_settings(preset)
 
 
 def _words(settings: Mapping[str, Any]) -> list[str]:
@@ -158,8 +177,7 @@ def _words(settings: Mapping[str, Any]) -> list[str]:
     return words
 
 
-def _read_words(settings_class: type[RunSettings], parts: Sequence[list[str]]) -> RunSettings:
-    settings = settings_class()
+def _read_words(settings: RunSettings, parts: Sequence[list[str]]) -> RunSettings:
     for words in parts:
         for word in words:
             flag = word.split("=")[0].removeprefix("--").removeprefix("no-").replace("_", "-")
@@ -170,6 +188,6 @@ def _read_words(settings_class: type[RunSettings], parts: Sequence[list[str]]) -
                 )
         if words:
             settings = tyro.cli(
-                settings_class, default=settings, args=words, prog=f"train_{settings.agent}.py"
+                type(settings), default=settings, args=words, prog=f"train_{settings.agent}.py"
             )
     return settings

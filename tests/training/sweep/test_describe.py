@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from everlearn.training.ppo import TrainPPO
+from everlearn.training.presets import PRESETS
 from everlearn.training.sac import TrainSAC
 from everlearn.training.sweep.describe import Description, read_sweep
 from everlearn.training.train import plan_run
@@ -65,6 +66,33 @@ def test_a_file_and_what_comes_before_it(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_preset_comes_with_its_methods_and_its_stream(tmp_path: Path) -> None:
+    described = Description(
+        agents=("sac:sr-sac", "sac:cw10"), methods=("none", "l2"), seeds="0", runs_folder=tmp_path
+    )
+    units = read_sweep(described, ["--replay-ratio", "8"]).units
+    resets, heads = PRESETS["sr-sac"].settings["methods"], ("multi-head",)
+    assert [unit.run_settings(tmp_path).methods for unit in units] == [
+        resets, (*resets, "l2"), heads, (*heads, "l2")
+    ]  # fmt: skip
+    # Without --streams each agent has its own; what the command line says comes before a preset.
+    assert [unit.stream for unit in units] == [
+        *2 * ("everlearn/SlipperyAnt-v0",),
+        *2 * ("everlearn/CW10-v0",),
+    ]
+    first = units[0].run_settings(tmp_path)
+    assert isinstance(first, TrainSAC)
+    assert (first.replay_ratio, first.target_entropy_scale) == (8, -0.5)
+
+
+def test_agents_have_the_streams_of_their_scripts(tmp_path: Path) -> None:
+    described = Description(agents=("ppo", "secbad"), seeds="0", runs_folder=tmp_path)
+    units = read_sweep(described).units
+    assert [unit.stream for unit in units] == [
+        "everlearn/SlipperyAnt-v0", "everlearn/CartPoleForceSign-v0"
+    ]  # fmt: skip
+
+
 def test_what_is_named_twice_runs_once(tmp_path: Path) -> None:
     described = Description(
         streams=("everlearn/SlipperyAnt-v0", "everlearn/SlipperyAnt-v0"),
@@ -88,6 +116,8 @@ def test_tuning_takes_other_seeds(tmp_path: Path) -> None:
     ("changed", "words", "sentence"),
     [
         ({"agents": ("pppo",)}, "", "unknown agent 'pppo': there are ppo, sac"),
+        ({"agents": ("sac:srsac",)}, "", "unknown preset 'srsac': did you mean 'sr-sac'"),
+        ({"agents": ("ppo:bro",)}, "", "ppo has no presets"),
         ({"streams": ("everlearn/SlipperyAntt-v0",)}, "", "did you mean"),
         ({"methods": ("l3",)}, "", "l3"),
         ({"name": "../etc"}, "", "name"),
