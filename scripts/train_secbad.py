@@ -1,4 +1,4 @@
-"""Train PPO or SAC on a belief about the hidden context of a changing world: SeCBAD.
+"""Train PPO, recurrent PPO or SAC on a belief about the hidden context of a changing world: SeCBAD.
 
 Example:
     python scripts/train_secbad.py --context secbad:belief=most-likely --total-steps 100000

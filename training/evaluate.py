@@ -96,6 +96,7 @@ class Evaluation(BaseCallback):
         few = bool(all_contexts(stream, settings.seed))
         self._adds_current = not few and _changes_alike(stream)
         self._worlds: EvaluationWorlds | None = None
+        self._memory: Any = None
 
     @property
     def cost(self) -> str:
@@ -195,20 +196,27 @@ class Evaluation(BaseCallback):
             outcomes = list(worlds.play(trials, self._act))
         return [outcomes[i : i + episodes] for i in range(0, len(outcomes), episodes)]
 
-    def _act(self, observations: Any, trials: Sequence[Trial]) -> np.ndarray:
+    def _act(self, observations: Any, trials: Sequence[Trial], starts: np.ndarray) -> np.ndarray:
         """Act in each task as the agent would there, if it keeps old tasks."""
         tasks: Any = getattr(self.model, "tasks", None)
         contexts = [trial.context for trial in trials]
         distinct = [c for i, c in enumerate(contexts) if c not in contexts[:i]]
         if tasks is None or not tasks.kept:
-            return self.model.predict(observations, deterministic=True)[0]
-        actions: dict[int, np.ndarray] = {}
+            # Agents without a memory return what they are given.
+            actions, self._memory = self.model.predict(
+                observations,
+                state=None if starts.all() else self._memory,
+                episode_start=starts,
+                deterministic=True,
+            )
+            return actions
+        by_row: dict[int, np.ndarray] = {}
         for context in distinct:
             rows = [row for row, other in enumerate(contexts) if other == context]
             with tasks.acting_in(context):
                 found = self.model.predict(observations[rows], deterministic=True)[0]
-            actions |= dict(zip(rows, found, strict=True))
-        return np.stack([actions[row] for row in range(len(contexts))])
+            by_row |= dict(zip(rows, found, strict=True))
+        return np.stack([by_row[row] for row in range(len(contexts))])
 
     def _rows_of(self, task: NamedContext, episodes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
         reference = self._reference(task)

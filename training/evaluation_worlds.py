@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, final
 
 import numpy as np
 from gymnasium import Space
@@ -52,6 +52,21 @@ class Outcome(NamedTuple):
     success: bool | None
     whole: bool = True
     success_final: bool | None = None
+
+
+class Act(Protocol):
+    """Chooses the actions of all copies."""
+
+    def __call__(
+        self, observations: Any, trials: Sequence[Trial], starts: np.ndarray
+    ) -> np.ndarray:
+        """Choose.
+
+        Args:
+            observations: of all copies.
+            trials: what each of them lives.
+            starts: which of them begin an episode, of shape (copies,); all where trials begin.
+        """
 
 
 @final
@@ -103,14 +118,12 @@ class EvaluationWorlds:
             self._worlds.normalization.freeze(learned.get_statistics())
         self._seen = env.twin(self._worlds) if hasattr(env, "twin") else self._worlds
 
-    def play(
-        self, trials: Sequence[Trial], act: Callable[[Any, Sequence[Trial]], np.ndarray]
-    ) -> Iterator[Outcome]:
+    def play(self, trials: Sequence[Trial], act: Act) -> Iterator[Outcome]:
         """Live one episode for each trial.
 
         Args:
             trials: those with equal contexts side by side.
-            act: from the observations of all copies, and their trials, to their actions.
+            act: chooses actions.
 
         Yields:
             What each came to, in their order.
@@ -138,18 +151,16 @@ class EvaluationWorlds:
     def _engine(self) -> Engine:
         return self._worlds.engine
 
-    def _play_together(
-        self, trials: Sequence[Trial], act: Callable[[Any, Sequence[Trial]], np.ndarray]
-    ) -> list[Outcome]:
+    def _play_together(self, trials: Sequence[Trial], act: Act) -> list[Outcome]:
         worlds, n_trials = self._worlds, len(trials)
         filled = [*trials, *[trials[0]] * (worlds.num_envs - n_trials)]
         observations = self._begin(filled)
-        rewards = np.zeros(worlds.num_envs)
+        rewards, dones = np.zeros(worlds.num_envs), np.ones(worlds.num_envs, dtype=bool)
         success: list[bool | None] = [None] * n_trials
         final: list[bool | None] = [None] * n_trials
         outcomes: dict[int, Outcome] = {}
         for step in range(1, self._most_steps + 1):
-            observations, got, dones, infos = self._seen.step(act(observations, filled))
+            observations, got, dones, infos = self._seen.step(act(observations, filled, dones))
             rewards += got
             for copy in range(n_trials):
                 if copy in outcomes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .settings import RunSettings, own_settings, require
+from .settings import RunSettings, activation_class, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -122,17 +122,8 @@ class TrainPPO(RunSettings):
             env: the copies of the world.
             methods: what keeps the agent able to learn, in the order given.
         """
-        from torch import nn
-
         from ..agents import PPO
 
-        activations = {
-            "relu": nn.ReLU,
-            "tanh": nn.Tanh,
-            "elu": nn.ELU,
-            "gelu": nn.GELU,
-            "silu": nn.SiLU,
-        }
         return PPO(
             "MlpPolicy",
             env,
@@ -153,7 +144,7 @@ class TrainPPO(RunSettings):
             max_grad_norm=self.max_grad_norm,
             policy_kwargs={
                 "net_arch": list(self.hidden_sizes),
-                "activation_fn": activations[self.activation],
+                "activation_fn": activation_class(self.activation),
                 "log_std_init": self.log_std_init,
                 "optimizer_kwargs": {
                     "betas": (self.adam_beta1, self.adam_beta2),

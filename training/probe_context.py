@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 
 _LEARNED = "hidden_size=32,decoder_size=32,n_samples=4,learning_rate=3e-3,updates=20"
 
+BASE = (
+    "ppo:n_steps=128,batch_size=256,n_epochs=10,learning_rate=1e-3,gamma=0.99,gae_lambda=0.95,"
+    "clip_range=0.2,entropy_coefficient=0,hidden_sizes=[64,64],backend=eager"
+)
+"""PPO as small control tasks want it: stable-baselines3's settings with shorter rollouts."""
+
+RECURRENT = (
+    "recurrent-ppo:n_steps=128,batch_size=256,n_epochs=10,learning_rate=1e-3,gamma=0.99,"
+    "gae_lambda=0.95,clip_range=0.2,entropy_coefficient=0,hidden_sizes=[64],lstm_size=64"
+)
+"""The same with an LSTM in the place of the first hidden layer."""
+
+_ON = " on "
+
 CONTEXTS = (
     "oracle",
     f"secbad:{_LEARNED}",
@@ -31,15 +45,11 @@ CONTEXTS = (
     f"window:{_LEARNED}",
     f"varibad:{_LEARNED}",
     "history",
+    f"history:frames=1{_ON}{RECURRENT}",
+    f"memoryless{_ON}{RECURRENT}",
     "memoryless",
 )
 """Who is compared, the one who knows most first."""
-
-BASE = (
-    "ppo:n_steps=128,batch_size=256,n_epochs=10,learning_rate=1e-3,gamma=0.99,gae_lambda=0.95,"
-    "clip_range=0.2,entropy_coefficient=0,hidden_sizes=[64,64],backend=eager"
-)
-"""PPO as small control tasks want it: stable-baselines3's settings with shorter rollouts."""
 
 _PARTS = 10
 
@@ -57,7 +67,8 @@ class ProbeContext:
     """
 
     contexts: tuple[str, ...] = CONTEXTS
-    """What the agents know, as for scripts/train_secbad.py --context."""
+    """What the agents know, as for scripts/train_secbad.py --context; where another than --base
+    learns to act, that follows: "memoryless on recurrent-ppo:lstm_size=64"."""
 
     stream: str = "everlearn/CartPoleForceSign-v0"
     """The world, with or without settings: by default CartPole with a hidden force."""
@@ -103,10 +114,11 @@ class ProbeContext:
             context: one of `contexts`.
             seed: its own.
         """
+        context, _, base = context.partition(_ON)
         return TrainSeCBAD(
             stream=self.stream,
             context=context,
-            base=self.base,
+            base=base or self.base,
             seed=seed,
             total_steps=self.steps,
             diagnostics=False,
@@ -232,14 +244,19 @@ def _mean(scores: Any) -> Any:
     return scores.mean(axis=(-2, -1))
 
 
+def _kind(context: str) -> str:
+    """Return a context's words without their settings."""
+    return _ON.join(part.partition(":")[0] for part in context.split(_ON))
+
+
 def _draw(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
     from ..evaluation.context_figures import draw_learning
 
     curves: dict[str, dict[int, list[float]]] = {}
     contexts = dict.fromkeys(row["context"] for row in rows)
-    kinds = [context.partition(":")[0] for context in contexts]
+    kinds = [_kind(context) for context in contexts]
     for row in rows:
-        kind = row["context"].partition(":")[0]
+        kind = _kind(row["context"])
         curve = curves.setdefault(kind if kinds.count(kind) == 1 else row["context"], {})
         for part, total in enumerate(row["returns"]):
             if total is not None:

@@ -76,7 +76,7 @@ class MeasureRandomReturns:
         space = batch_space(worlds.action_space, copies)
         space.seed(0)
         trials = [Trial({}, 1000 + episode) for episode in range(self.episodes)]
-        outcomes = list(worlds.play(trials, lambda observations, trials: space.sample()))
+        outcomes = list(worlds.play(trials, lambda *_: space.sample()))
         worlds.close()
         returns = [outcome.reward for outcome in outcomes]
         known = REFERENCES.get(world) if not settings else None

@@ -53,6 +53,7 @@ _PACKAGES = (
     "gymnasium",
     "mujoco",
     "numpy",
+    "sb3-contrib",
     "stable-baselines3",
     "tensorboard",
     "torch",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 
 from .replay import Kept, check_replay, replay_settings
-from .settings import RunSettings, StepIterations, own_settings, require
+from .settings import RunSettings, StepIterations, activation_class, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -170,18 +170,9 @@ class TrainSAC(StepIterations, RunSettings):
             env: the copies of the world.
             methods: what keeps the agent able to learn, in the order given.
         """
-        from torch import nn
-
         from ..agents import SAC
         from ..agents.replay.donor import begin_from
 
-        activations = {
-            "relu": nn.ReLU,
-            "tanh": nn.Tanh,
-            "elu": nn.ELU,
-            "gelu": nn.GELU,
-            "silu": nn.SiLU,
-        }
         agent = SAC(
             "MlpPolicy",
             env,
@@ -212,7 +203,7 @@ class TrainSAC(StepIterations, RunSettings):
             target_entropy=self.target_entropy_scale * float(np.prod(env.action_space.shape or 1)),
             policy_kwargs={
                 "net_arch": list(self.hidden_sizes),
-                "activation_fn": activations[self.activation],
+                "activation_fn": activation_class(self.activation),
                 "n_critics": self.n_critics,
                 "optimizer_kwargs": {
                     "betas": (self.adam_beta1, self.adam_beta2),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..wrappers.errors import SettingsError, unknown
 from ..wrappers.settings import convert_settings, split_settings
 from .ppo import TrainPPO
+from .recurrent_ppo import TrainRecurrentPPO
 from .sac import TrainSAC
 from .settings import RunSettings
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from ..agents.method import Method
     from ..agents.secbad import ContextInference
 
-BASES: dict[str, type[TrainPPO] | type[TrainSAC]] = {"ppo": TrainPPO, "sac": TrainSAC}
+Base = TrainPPO | TrainRecurrentPPO | TrainSAC
+
+BASES: dict[str, type[Base]] = {
+    "ppo": TrainPPO,
+    "recurrent-ppo": TrainRecurrentPPO,
+    "sac": TrainSAC,
+}
 """The agents that learn to act."""
 
 PUBLISHED_PPO: dict[str, Any] = {
@@ -41,7 +48,7 @@ PUBLISHED_PPO: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class TrainSeCBAD(RunSettings):
-    """Train PPO or SAC on what it observes and infers of a hidden context: SeCBAD and its rivals.
+    """Train an agent on what it observes and infers of a hidden context: SeCBAD and its rivals.
 
     Chen et al., "An adaptive deep RL method for non-stationary environments with piecewise stable
     context" (NeurIPS 2022). All settings of contexts, with their sources, are in
@@ -56,8 +63,9 @@ class TrainSeCBAD(RunSettings):
     oracle, with or without :setting=value,..."""
 
     base: str = "ppo"
-    """Who learns to act: ppo (as in SeCBAD's released code) or sac, with or without settings of
-    its script, :setting=value,..."""
+    """Who learns to act: ppo (as in SeCBAD's released code), recurrent-ppo (an LSTM; with --context
+    memoryless it is a rival that infers by itself) or sac, with or without settings of its script,
+    :setting=value,..."""
 
     agent: ClassVar[str] = "secbad"
     """The agent's name in folders and tables."""
@@ -89,7 +97,7 @@ class TrainSeCBAD(RunSettings):
         return ContextInference(**converted)
 
     @cached_property
-    def base_settings(self) -> TrainPPO | TrainSAC:
+    def base_settings(self) -> Base:
         """The settings of the agent that learns to act."""
         name, raw = split_settings(self.base)
         if name not in BASES:

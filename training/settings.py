@@ -15,6 +15,7 @@ from ..wrappers.errors import SettingsError
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
+    from torch import nn
 
     from ..agents.diagnostics import Diagnostics
     from ..agents.method import Method
@@ -201,6 +202,24 @@ def require(settings: Any, name: str, fits: bool, allowed: str) -> None:
     if not fits:
         value = getattr(settings, name)
         raise SettingsError(f"--{name.replace('_', '-')} must be {allowed}, not {value}")
+
+
+def activation_class(name: str) -> type[nn.Module]:
+    """Return torch's class of an activation.
+
+    Args:
+        name: "relu", "tanh", "elu", "gelu" or "silu".
+    """
+    from torch import nn
+
+    classes: dict[str, type[nn.Module]] = {
+        "relu": nn.ReLU,
+        "tanh": nn.Tanh,
+        "elu": nn.ELU,
+        "gelu": nn.GELU,
+        "silu": nn.SiLU,
+    }
+    return classes[name]
 
 
 def own_settings(settings: RunSettings) -> dict[str, Any]:

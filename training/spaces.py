@@ -16,6 +16,7 @@ _VECTORS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinar
 
 _OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
+    "recurrent-ppo": _VECTORS,
     "sac": _VECTORS,
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
     "cotasp": (spaces.Box,),
@@ -23,6 +24,7 @@ _OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
 }
 _ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "ppo": _VECTORS,
+    "recurrent-ppo": _VECTORS,
     "sac": (spaces.Box,),
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
     "cotasp": (spaces.Box,),

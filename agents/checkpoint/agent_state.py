@@ -40,6 +40,7 @@ _VALUES = (
     "_last_obs",
     "_last_episode_starts",
     "_last_original_obs",
+    "_last_lstm_states",
 )
 """Counters, and where the last step ended."""
 
@@ -129,7 +130,7 @@ def set_agent_state(
         recursive_getattr(agent, name).data.copy_(tensor)
     for name, value in state["values"].items():
         # Arrays of a checkpoint lie in its file.
-        setattr(agent, name, deepcopy(value))
+        setattr(agent, name, _like(getattr(agent, name, None), deepcopy(value)))
     for name, episodes in state["episodes"].items():
         kept = None if episodes is None else deque(episodes, maxlen=agent._stats_window_size)
         setattr(agent, name, kept)
@@ -166,6 +167,16 @@ def _get_pending(logger: Logger) -> dict[str, dict[str, Any]]:
         table: {name: values[name] for name in names if name in values}
         for table, values in tables.items()
     }
+
+
+def _like(known: Any, value: Any) -> Any:
+    """Return a value as one that is known: tensors on its device, tuples with its names."""
+    if isinstance(known, torch.Tensor) and isinstance(value, torch.Tensor):
+        return value.to(known.device)
+    if isinstance(known, tuple) and isinstance(value, tuple):
+        entries = [_like(one, other) for one, other in zip(known, value, strict=True)]
+        return type(known)(*entries) if hasattr(known, "_fields") else tuple(entries)
+    return value
 
 
 def _listed(episodes: Any) -> list[Any] | None:

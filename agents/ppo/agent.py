@@ -21,12 +21,12 @@ from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
 from ..diagnostics import Diagnostics, diagnose
 from ..diagnostics.observation import copy_parameters
 from ..experience import Rollout
-from ..host import MethodHost
 from ..layers import Part
 from ..method import Method, overrides
 from ..networks import NotPure
+from ..on_policy_host import OnPolicyHost
 from ..retention.task import Examples
-from ..update_log import forget_update, read_update, show_update
+from ..update_log import forget_update
 from .diagnosis import make_subject
 from .learner import PPOLearner
 from .old_examples import differentiate_actor
@@ -36,7 +36,7 @@ from .support import why_reference
 
 
 @final
-class PPO(MethodHost, stable_baselines3.PPO):
+class PPO(OnPolicyHost, stable_baselines3.PPO):
     """stable-baselines3's PPO with methods that keep it able to learn.
 
     Schulman et al., "Proximal policy optimization algorithms" (2017). Everything of
@@ -108,7 +108,6 @@ class PPO(MethodHost, stable_baselines3.PPO):
             raise unknown("backend", backend, BACKENDS)
         self.backend = backend
         self.diagnostics = diagnostics
-        self._pending_log: int | None = None
         self._learner: PPOLearner | None = None
         self._collector: RolloutCollector | None = None
         self._hold_methods(methods)
@@ -162,22 +161,7 @@ class PPO(MethodHost, stable_baselines3.PPO):
             iteration = self.num_timesteps // (self.n_steps * self.n_envs)
             for tag, value in diagnose(subject, self.diagnostics, iteration).items():
                 self.logger.record(tag, value)
-        if self._pending_log is not None:
-            entries = read_update(self.logger)
-            super().dump_logs(self._pending_log)
-            show_update(self.logger, entries)
-            self._pending_log = None
-
-    def dump_logs(self, iteration: int = 0) -> None:
-        """Let `train` write the log when the iteration is complete.
-
-        `learn` asks for it before it calls `train`: the row would hold this iteration's rollout
-        and the last one's update.
-
-        Args:
-            iteration: number of the iteration in this call of `learn`.
-        """
-        self._pending_log = iteration
+        self._write_row()
 
     def collect_rollouts(
         self,

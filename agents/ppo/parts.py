@@ -39,6 +39,8 @@ def build_parts(policy: BasePolicy) -> tuple[Part, Part]:
     modules = [actor_body, policy.action_net]
     if not policy.share_features_extractor:
         modules.append(policy.pi_features_extractor)
+    if isinstance(lstm := getattr(policy, "lstm_actor", None), nn.Module):
+        modules.append(lstm)
     mine = {id(parameter) for module in modules for parameter in module.parameters()}
     spread = getattr(policy, "log_std", None)
     mine.add(id(spread))

@@ -29,10 +29,12 @@ def test_a_tiny_experiment_is_gone_on_with(
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in (picture, ages))
     assert "memoryless" in capsys.readouterr().out
 
-    assert main([*TINY, *BASE, "--contexts", "oracle", "--output", str(record)]) == 0
+    others = ["oracle", "memoryless on recurrent-ppo:n_steps=32,batch_size=64,lstm_size=4"]
+    assert main([*TINY, *BASE, "--contexts", *others, "--output", str(record)]) == 0
     _, *more = map(json.loads, record.read_text().splitlines())
     assert more[:2] == rows
-    assert more[2]["context"] == "oracle"
+    assert [row["context"] for row in more[2:]] == others
+    assert more[3]["returns"] != rows[1]["returns"]
 
     assert main([*TINY, *BASE, "--steps", "256", "--output", str(record)]) == 2
     assert "holds other settings" in capsys.readouterr().err
@@ -44,6 +46,7 @@ def test_a_tiny_experiment_is_gone_on_with(
         (["--seeds", "0"], "--seeds must be 1 or more"),
         (["--contexts", "secbed"], "setting 'kind' must be one of"),
         (["--base", "dqn"], "unknown base 'dqn'"),
+        (["--contexts", "memoryless on dqn"], "unknown base 'dqn'"),
     ],
 )
 def test_wrong_settings(own: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,7 +146,9 @@ def draw_kill(settings: RunSettings, seed: str) -> tuple[str, int]:
     offline = isinstance(base, TrainOffline)
     learner = "offline" if offline else "ppo" if base.agent == "ppo" else "sac"
     points = {*POINTS} - ({"ppo", "sac", "offline"} - {learner})
-    if REFERENCE_ONLY & {text.partition(":")[0] for text in settings.methods}:
+    if base.agent == "recurrent-ppo" or REFERENCE_ONLY & {
+        text.partition(":")[0] for text in settings.methods
+    }:
         points -= {"ppo", "sac"}
     if offline:  # It has no rollouts, and never changes its learning rate.
         points -= {"rollout", "update"}

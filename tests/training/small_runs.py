@@ -9,6 +9,7 @@ from everlearn.envs import Stream
 from everlearn.training.cotasp import TrainCoTASP
 from everlearn.training.offline_agents import TrainCQL, TrainFamO2O, TrainIQL, TrainOER
 from everlearn.training.ppo import TrainPPO
+from everlearn.training.recurrent_ppo import TrainRecurrentPPO
 from everlearn.training.sac import TrainSAC
 from everlearn.training.secbad import TrainSeCBAD
 from everlearn.wrappers.change import Change
@@ -36,6 +37,19 @@ PPO = TrainPPO(
     batch_size=16,
     n_epochs=2,
     hidden_sizes=(8, 8),
+    checkpoint_every=2,
+    evaluate_every=3,
+    evaluation_steps=20,
+)
+RECURRENT_PPO = TrainRecurrentPPO(
+    stream=STREAM,
+    total_steps=256,
+    n_envs=2,
+    n_steps=16,
+    batch_size=16,
+    n_epochs=2,
+    lstm_size=6,
+    hidden_sizes=(8,),
     checkpoint_every=2,
     evaluate_every=3,
     evaluation_steps=20,
@@ -70,6 +84,8 @@ AGENTS: dict[str, Any] = {
     "ppo": PPO,
     "ppo+method": replace(PPO, methods=METHODS),
     "ppo+detection": replace(PPO, methods=DETECTION),
+    "recurrent-ppo": RECURRENT_PPO,
+    "recurrent-ppo+method": replace(RECURRENT_PPO, methods=("l2-init", "upgd")),
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
     # Its changes are told, about every 60 steps.
@@ -81,6 +97,12 @@ AGENTS: dict[str, Any] = {
         context=f"secbad:labels=no,at_episode_end=reset,window=6,n_ages=70,{SMALL}",
         base="sac:iteration_steps=32,learning_starts=40,batch_size=8,hidden_sizes=[8,8]"
         ",buffer_size=100,replay_ratio=0.5",
+    ),
+    "secbad on recurrent-ppo": replace(
+        SECBAD,
+        context="history:frames=1",
+        base="recurrent-ppo:n_steps=16,batch_size=16,lstm_size=6,lstm_layers=2,critic_lstm=no"
+        ",hidden_sizes=[]",
     ),
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
     "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),

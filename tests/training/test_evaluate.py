@@ -162,7 +162,9 @@ class Reflex:
     def __init__(self, worlds: EvaluationWorlds) -> None:
         self.space = worlds.action_space
 
-    def __call__(self, observations: np.ndarray, trials: Sequence[Trial]) -> np.ndarray:
+    def __call__(
+        self, observations: Any, trials: Sequence[Trial], starts: np.ndarray
+    ) -> np.ndarray:
         sums = observations.reshape(len(observations), -1).sum(axis=1)
         if isinstance(self.space, Discrete):
             return (sums > 0.5).astype(int)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from everlearn.agents import PPO, SAC
+from everlearn.agents.recurrent_ppo import RecurrentPPO
 from everlearn.agents.secbad import InferContext
 from everlearn.envs import make_vec_env
 from everlearn.training.secbad import PUBLISHED_PPO, TrainSeCBAD
@@ -24,6 +25,8 @@ from everlearn.wrappers.errors import SettingsError
         ({"base": "dqn"}, "unknown base 'dqn'"),
         ({"base": "ppo:n_epoch=3"}, "unknown base ppo setting 'n_epoch': did you mean 'n_epochs'"),
         ({"base": "ppo:seed=3"}, "'seed' is no setting of --base but of the script"),
+        ({"base": "recurrent-ppo:lstm=3"}, "unknown base recurrent-ppo setting 'lstm'"),
+        ({"base": "recurrent-ppo:lstm_size=0"}, "--lstm-size must be 1 or more, not 0"),
         ({"base": "ppo:gamma=2"}, r"--gamma must be from 0 to 1, not 2\.0"),
         ({"seed": -1}, "--seed must be from 0 to 4294967295, not -1"),
         (
@@ -60,6 +63,7 @@ def test_every_setting_tells_runs_apart(tmp_path: Path) -> None:
         TrainSeCBAD(context="secbad:window=7"),
         TrainSeCBAD(context="varibad"),
         TrainSeCBAD(base="ppo:gamma=0.9"),
+        TrainSeCBAD(base="recurrent-ppo"),
     )
     folders = {plan_run(replace(one, runs_folder=str(tmp_path))).folder for one in given}
     assert len(folders) == len(given)
@@ -73,5 +77,9 @@ def test_the_base_learns_on_what_is_inferred() -> None:
     assert agent.observation_space.shape == (14,)
     with pytest.raises(SettingsError, match="sac cannot use the action space Discrete"):
         TrainSeCBAD(base="sac").build_agent(env, ())
+    base = "recurrent-ppo:n_steps=4,batch_size=4,lstm_size=5"
+    agent = TrainSeCBAD(n_envs=2, context="memoryless", base=base).build_agent(env, ())
+    assert isinstance(agent, RecurrentPPO)
+    assert agent.observation_space.shape == (4,)
     env = make_vec_env("everlearn/CataclysmicCartPole-v0", n_envs=2, seed=0)
     assert isinstance(TrainSeCBAD(base="sac:buffer_size=10").build_agent(env, ()), SAC)
