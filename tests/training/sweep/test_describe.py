@@ -115,7 +115,7 @@ def test_tuning_takes_other_seeds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "words", "sentence"),
     [
-        ({"agents": ("pppo",)}, "", "unknown agent 'pppo': there are ppo, sac"),
+        ({"agents": ("pppo",)}, "", "unknown agent 'pppo': there are ppo, recurrent-ppo, sac"),
         ({"agents": ("sac:srsac",)}, "", "unknown preset 'srsac': did you mean 'sr-sac'"),
         ({"agents": ("ppo:bro",)}, "", "ppo has no presets"),
         ({"streams": ("everlearn/SlipperyAntt-v0",)}, "", "did you mean"),
