@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +21,9 @@ import torch
 from gymnasium import spaces
 
 from everlearn.agents import SAC
-from everlearn.agents.offline import OER, FamO2O
+from everlearn.agents.offline import CQL, OER, FamO2O
+from everlearn.agents.replay import WarmStart
+from everlearn.agents.replay.donor import begin_from
 from everlearn.agents.replay.mixed import MixedReplayBuffer
 from everlearn.agents.replay.transitions import Transitions, from_buffer
 
@@ -65,15 +68,51 @@ def curve(agent: SAC, steps: int) -> Curve:
     return found
 
 
-def replay_across_experiments(seed: int, earlier: bool, steps: int = 2000) -> dict[str, Any]:
-    """Learn alone, or by half from the 3,000 steps that another agent lived."""
-    own: dict[str, Any] = {}
-    if earlier:
-        donor = sac(seed).learn(3000)
-        lived = from_buffer(donor.replay_buffer)  # type: ignore[arg-type]
-        own["replay_buffer_class"] = MixedReplayBuffer
-        own["replay_buffer_kwargs"] = {"sources": {"earlier": lived}}
+def lived(seed: int) -> Transitions:
+    """Return the 3,000 steps that another agent lived, who had not learned to swing up by then."""
+    return from_buffer(sac(seed).learn(3000).replay_buffer)  # type: ignore[arg-type]
+
+
+def half_from(transitions: Transitions) -> dict[str, Any]:
+    return {
+        "replay_buffer_class": MixedReplayBuffer,
+        "replay_buffer_kwargs": {"sources": {"earlier": transitions}},
+    }
+
+
+def replay_across_experiments(seed: int, earlier: bool, steps: int = 4000) -> dict[str, Any]:
+    """Learn alone, or by half from what another agent lived."""
+    own = half_from(lived(seed)) if earlier else {}
     return {"returns": curve(sac(seed + 100, **own), steps)}
+
+
+def offline_to_online(
+    seed: int, keep: bool, updates: int = 3000, steps: int = 4000
+) -> dict[str, Any]:
+    """Learn by Cal-QL from what another agent lived, and then in the world.
+
+    Goes on with half of each batch from that, or, as WSRL does, without it and with a policy that
+    is frozen for the first 300 steps.
+    """
+    data = lived(seed)
+    before = CQL(
+        gymnasium.make("Pendulum-v1"),
+        data,
+        calibrated=True,
+        learning_rate=1e-3,
+        batch_size=64,
+        policy_kwargs={"net_arch": [64, 64]},
+        seed=seed + 100,
+        device="cpu",
+    ).learn(updates)
+    warm = WarmStart(steps=300, ratio=None)
+    own = half_from(data) if keep else {"methods": [warm]}
+    agent = sac(seed + 100, **{"learning_starts": 0, **own})
+    with tempfile.TemporaryDirectory() as folder:
+        before.save(Path(folder) / "model.zip")
+        begin_from(agent, Path(folder) / "model.zip")
+    begun = round(evaluate(agent), 1)
+    return {"returns": curve(agent, steps), "begun": begun}
 
 
 class Directions(gymnasium.Env[Any, Any]):
@@ -202,6 +241,8 @@ def two_contexts(seed: int, updates: int = 1000, n: int = 2000) -> dict[str, Any
 EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "half earlier experience": partial(replay_across_experiments, earlier=True),
     "no earlier experience": partial(replay_across_experiments, earlier=False),
+    "a set first, and half of each batch": partial(offline_to_online, keep=True),
+    "a set first, and then dropped": partial(offline_to_online, keep=False),
     **{f"one-set-after-another, {arm}": partial(one_set_after_another, arm=arm) for arm in ARMS},
     "two-contexts": two_contexts,
 }
