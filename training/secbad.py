@@ -52,7 +52,10 @@ class TrainSeCBAD(RunSettings):
 
     Chen et al., "An adaptive deep RL method for non-stationary environments with piecewise stable
     context" (NeurIPS 2022). All settings of contexts, with their sources, are in
-    `everlearn.agents.secbad.ContextInference` and docs/context.md.
+    `everlearn.agents.secbad.ContextInference` and docs/context.md. PPO begins from the settings of
+    SeCBAD's released code, which differ from those of train_ppo.py: batch_size=512, n_epochs=2,
+    learning_rate=0.0007, gamma=0.97, gae_lambda=0.9, clip_range=0.1, entropy_coefficient=0.01,
+    value_coefficient=0.5, max_grad_norm=0.5, hidden_sizes=[128,128], activation=tanh.
     """
 
     stream: str = "everlearn/CartPoleForceSign-v0"

@@ -57,6 +57,12 @@ def test_the_learner_is_base_and_inference() -> None:
     assert (other.iteration_length, other.whole_steps) == (500, 1500)
 
 
+def test_help_tells_what_ppo_begins_from() -> None:
+    words = str(TrainSeCBAD.__doc__).replace("\n", " ").replace(" ", "").replace("[", "(")
+    for name, value in PUBLISHED_PPO.items():
+        assert f"{name}={value}".replace(" ", "").rstrip(")") in words, name
+
+
 def test_every_setting_tells_runs_apart(tmp_path: Path) -> None:
     given = (
         TrainSeCBAD(),
