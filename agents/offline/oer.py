@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, final
 
 import numpy as np
@@ -10,6 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
 from ...wrappers.errors import SettingsError, unknown
+from ..replay.schedules import check_schedule
 from ..replay.transitions import Transitions, join
 from ..sac.losses import Batch
 from . import selection
@@ -49,6 +51,8 @@ class OER(OfflineAgent):
         selection: how they are chosen: "model", "random", by "reward", or for "coverage".
         dual: whether a second actor clones.
         weight: TD3+BC's alpha, more than 0 (Fujimoto and Gu: 2.5).
+        schedule: parts of each earlier task in what is replayed, a row for each task after the
+            first, as `ScheduleSearch` finds them; None for equal parts (paper).
         policy: the class of its networks.
         policy_kwargs: settings of the networks.
         **settings: as for `OfflineAgent`.
@@ -77,6 +81,7 @@ class OER(OfflineAgent):
         selection: Selection = "model",
         dual: bool = True,
         weight: float = 2.5,
+        schedule: Sequence[Sequence[float]] | None = None,
         policy: type[BasePolicy] = OERPolicy,
         policy_kwargs: dict[str, Any] | None = None,
         **settings: Any,
@@ -90,6 +95,7 @@ class OER(OfflineAgent):
             raise SettingsError(f"weight must be more than 0, not {weight}")
         self.steps_per_task, self.memory_size = steps_per_task, memory_size
         self.selection, self.dual, self.weight = selection, dual, weight
+        self.schedule = None if schedule is None else check_schedule(schedule)
         self.memories: list[np.ndarray] = []
         """The rows that were kept of each task that is over."""
         self._tasks: list[Rows] = []
@@ -107,6 +113,11 @@ class OER(OfflineAgent):
         if not listed:
             raise SettingsError("the data need at least one set")
         join(listed)
+        if self.schedule is not None and len(self.schedule) != len(listed) - 1:
+            raise SettingsError(
+                f"the replay schedule is of {len(self.schedule) + 1} tasks, and the data are of "
+                f"{len(listed)}"
+            )
         self.data, self._tasks = listed, []  # type: ignore[assignment]
         for one in listed:
             super()._hold(one)
@@ -172,17 +183,21 @@ class OER(OfflineAgent):
         return loss
 
     def _remember(self) -> tuple[Tensor, Tensor] | None:
-        """Draw a batch from the memories of earlier tasks, each equally likely."""
+        """Draw a batch from the memories of earlier tasks, equally likely or by the schedule."""
         n_earlier = min(len(self.memories), self.task)
         if not n_earlier:
             return None
-        tasks = np.random.randint(0, n_earlier, size=self.batch_size)
-        parts = []
+        if self.schedule is None:
+            tasks = np.random.randint(0, n_earlier, size=self.batch_size)
+        else:
+            parts = self.schedule[n_earlier - 1]
+            tasks = np.random.choice(n_earlier, size=self.batch_size, p=parts)
+        drawn = []
         for task, count in zip(*np.unique(tasks, return_counts=True), strict=True):
             rows = torch.from_numpy(np.random.choice(self.memories[task], size=count))
             batch = self._tasks[task].batch
-            parts.append((batch.observations[rows], batch.actions[rows]))
-        observations, actions = zip(*parts, strict=True)
+            drawn.append((batch.observations[rows], batch.actions[rows]))
+        observations, actions = zip(*drawn, strict=True)
         return torch.cat(observations), torch.cat(actions)
 
     def _end_task(self) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...wrappers import info as names
 from ...wrappers.errors import SettingsError, unknown
+from .schedules import check_schedule
 from .shares import random_counts
 from .table import TransitionTable
 from .tables import TableReplayBuffer, reservoir_row
@@ -25,7 +26,7 @@ class TaskReplayBuffer(TableReplayBuffer):
     Each context that the worlds tell is a task, and one that comes again is known again. With
     `present_share=None` all tasks that were seen get equal parts of each batch (equal task
     schedule, Klasson et al., "Learn the time to learn", 2023); else the present one gets its
-    share, and the earlier ones equal parts of the rest.
+    share, and the earlier ones equal parts of the rest, or those of a `schedule`.
 
     Args:
         *args: as for `TableReplayBuffer`.
@@ -33,11 +34,14 @@ class TaskReplayBuffer(TableReplayBuffer):
         keep: which transitions of a task are kept: a fair sample ("reservoir") or the "newest".
         by: what makes a task: the "context" or the "segment" that the worlds tell.
         present_share: the present task's part of each batch, from 0 to 1, or None.
+        schedule: parts of the other tasks in what the present one leaves, in the order in which
+            they came: a row where there is one other task, one where there are two, and so on, as
+            `ScheduleSearch` finds them. None for equal parts.
         **kwargs: as for `TableReplayBuffer`.
 
     Raises:
         SettingsError: a setting out of its range; when steps are added, worlds that tell no
-            context, or more than 100 of them.
+            context, or more than 100 of them, or than the schedule knows.
 
     Example:
         >>> from gymnasium import spaces
@@ -59,6 +63,7 @@ class TaskReplayBuffer(TableReplayBuffer):
         keep: Literal["reservoir", "newest"] = "reservoir",
         by: Literal["context", "segment"] = "context",
         present_share: float | None = None,
+        schedule: Sequence[Sequence[float]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -74,6 +79,7 @@ class TaskReplayBuffer(TableReplayBuffer):
         self.keep = keep
         self.by = by
         self.present_share = present_share
+        self.schedule = None if schedule is None else check_schedule(schedule)
         self.present: list[str] = []
         """The task that each copy's next transition belongs to."""
 
@@ -88,7 +94,11 @@ class TaskReplayBuffer(TableReplayBuffer):
         else:
             present_share = self.present_share
         parts = {name: present_share / len(present) for name in present}
-        return parts | {name: (1 - present_share) / len(others) for name in others}
+        rest = 1 - present_share
+        if self.schedule is None or not others:
+            return parts | {name: rest / len(others) for name in others}
+        row = self.schedule[len(others) - 1]
+        return parts | {name: rest * part for name, part in zip(others, row, strict=True)}
 
     _last: Sequence[str] = ()
     """The tasks of the transitions that came last."""
@@ -113,6 +123,11 @@ class TaskReplayBuffer(TableReplayBuffer):
             raise SettingsError(
                 f"more than {MOST_TASKS} tasks by {self.by}: a replay buffer of tasks needs a "
                 "stream whose contexts come again, or few segments"
+            )
+        if self.schedule is not None and len(self.tables) > len(self.schedule) + 1:
+            raise SettingsError(
+                f"the replay schedule is of {len(self.schedule) + 1} tasks by {self.by}, and here "
+                "comes another one"
             )
         return tasks
 

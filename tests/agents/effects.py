@@ -25,6 +25,7 @@ from everlearn.agents.offline import CQL, OER, FamO2O
 from everlearn.agents.replay import WarmStart
 from everlearn.agents.replay.donor import begin_from
 from everlearn.agents.replay.mixed import MixedReplayBuffer
+from everlearn.agents.replay.schedules import Schedule, ScheduleSearch, equal_schedule
 from everlearn.agents.replay.transitions import Transitions, from_buffer
 
 Curve = list[float]
@@ -171,7 +172,11 @@ ARMS: dict[str, dict[str, Any]] = {
 
 
 def one_set_after_another(
-    seed: int, arm: str = "oer", updates: int = 200, memory_size: int = 100
+    seed: int,
+    arm: str = "oer",
+    updates: int = 200,
+    memory_size: int = 100,
+    schedule: Schedule | None = None,
 ) -> dict[str, Any]:
     """Learn four ways from a set each, with small memories of the earlier ones.
 
@@ -187,6 +192,7 @@ def one_set_after_another(
         policy_kwargs={"net_arch": [32, 32]},
         seed=seed,
         device="cpu",
+        schedule=schedule,
         **{"memory_size": memory_size, **ARMS[arm]},
     )
     returns = np.zeros((4, 4))
@@ -197,6 +203,33 @@ def one_set_after_another(
     return {
         "per": round(float(returns[3].mean()), 2),
         "bwt": round(float(backward.mean()), 2),
+    }
+
+
+def replay_schedule(seed: int, tries: int = 40, updates: int = 100) -> dict[str, Any]:
+    """Search the schedule by which plain replay keeps four ways best, and try it on other seeds.
+
+    There each replays what was found for this seed, and all tasks alike.
+    """
+    search = ScheduleSearch(n_tasks=4, seed=seed)
+    for _ in range(tries):
+        found = one_set_after_another(seed, "er", updates, schedule=search.ask())
+        search.tell(found["per"] / 20)
+    assert search.best is not None
+    score, best = search.best
+
+    def elsewhere(schedule: Schedule) -> float:
+        others = range(1000 * (seed + 1), 1000 * (seed + 1) + 5)
+        kept = [one_set_after_another(s, "er", updates, schedule=schedule)["per"] for s in others]
+        return round(float(np.mean(kept)), 2)
+
+    alike = equal_schedule(4)
+    return {
+        "schedule": [[round(part, 2) for part in parts] for parts in best],
+        "per": round(20 * score, 2),
+        "per_alike": one_set_after_another(seed, "er", updates, schedule=alike)["per"],
+        "per_elsewhere": elsewhere(best),
+        "per_elsewhere_alike": elsewhere(alike),
     }
 
 
@@ -244,6 +277,7 @@ EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "a set first, and half of each batch": partial(offline_to_online, keep=True),
     "a set first, and then dropped": partial(offline_to_online, keep=False),
     **{f"one-set-after-another, {arm}": partial(one_set_after_another, arm=arm) for arm in ARMS},
+    "replay schedule": replay_schedule,
     "two-contexts": two_contexts,
 }
 

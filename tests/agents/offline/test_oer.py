@@ -106,6 +106,16 @@ def test_plain_experience_replay_renews_nothing() -> None:
     assert len(learner.memories) == 1
 
 
+def test_a_schedule_says_which_task_is_replayed() -> None:
+    learner = agent(schedule=[[1], [0.0, 1.0]]).learn(40)
+    assert learner.task == 2
+    observations, _ = learner._remember()  # type: ignore[misc]
+    # The last four numbers of an observation tell the task.
+    assert set(observations[:, -4:].argmax(dim=1).tolist()) == {1}
+    with pytest.raises(SettingsError, match="schedule is of 2 tasks, and the data are of 3"):
+        agent(schedule=[[1]])
+
+
 @pytest.mark.parametrize("selection", ["model", "random", "reward", "coverage"])
 def test_every_selection_keeps_rows_of_the_task(selection: Any) -> None:
     learner = agent(selection=selection).learn(20)

@@ -74,6 +74,20 @@ def test_tasks_share_batches() -> None:
     assert buffer.size() == 20
 
 
+def test_tasks_share_batches_by_a_schedule() -> None:
+    schedule = [[1.0], [0.25, 0.75]]
+    buffer = TaskReplayBuffer(100, SPACE, SPACE, "cpu", present_share=0.6, schedule=schedule)
+    for number in range(1, 31):
+        add(buffer, number, task=number // 11, next_task=(number + 1) // 11)
+    assert buffer.shares == pytest.approx(
+        {'{"task": 0}': 0.1, '{"task": 1}': 0.3, '{"task": 2}': 0.6}
+    )
+    rewards = buffer.sample(1000).rewards
+    assert [int((rewards // 11 == task).sum()) for task in range(3)] == [100, 300, 600]
+    with pytest.raises(SettingsError, match="the replay schedule is of 3 tasks by context"):
+        add(buffer, 40, task=3)
+
+
 def test_the_newest_of_each_task() -> None:
     buffer = TaskReplayBuffer(100, SPACE, SPACE, "cpu", task_size=4, keep="newest", by="segment")
     for number in range(1, 31):
@@ -132,6 +146,8 @@ def test_what_cannot_be() -> None:
         TaskReplayBuffer(10, SPACE, SPACE, task_size=0)
     with pytest.raises(SettingsError, match="present_share must be from 0 to 1, not 2"):
         TaskReplayBuffer(10, SPACE, SPACE, present_share=2.0)
+    with pytest.raises(SettingsError, match=r"number 2 is \[0.5, 0.6\]"):
+        TaskReplayBuffer(10, SPACE, SPACE, schedule=[[1], [0.5, 0.6]])
     with pytest.raises(SettingsError, match="seed of a replay buffer must be 0 or more"):
         ReservoirReplayBuffer(10, SPACE, SPACE, seed=-1)
     buffer = TaskReplayBuffer(10, SPACE, SPACE, by="segment")
