@@ -7,6 +7,7 @@ Example:
     python scripts/benchmark.py logging
     python scripts/benchmark.py methods --agents ppo
     python scripts/benchmark.py optimizers
+    python scripts/benchmark.py checkpoints
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import partial
 
 from tyro.extras import subcommand_cli_from_dict
 
+from everlearn.training.benchmark.checkpoints import BenchmarkCheckpoints
 from everlearn.training.benchmark.curves import BenchmarkCurves
 from everlearn.training.benchmark.learner import BenchmarkLearner
 from everlearn.training.benchmark.logging import BenchmarkLogging
@@ -26,6 +28,7 @@ from everlearn.training.benchmark.worlds import BenchmarkWorlds
 from everlearn.training.door import answer
 
 COMMANDS = {
+    "checkpoints": BenchmarkCheckpoints,
     "curves": BenchmarkCurves,
     "learner": BenchmarkLearner,
     "logging": BenchmarkLogging,
