@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..wrappers.errors import SettingsError, unknown
 from .layers import Part
+from .learning_worlds import tell_advantages
 from .method import Method, overrides
 from .on_policy_host import OnPolicyHost
 from .ppo.parts import build_parts
@@ -150,7 +151,10 @@ class RecurrentPPO(OnPolicyHost, sb3_contrib.RecurrentPPO):
             False if the callback ended the rollout.
         """
         forget_update(self.logger)
-        return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        whole = super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+        if whole:
+            tell_advantages(self.env, rollout_buffer.advantages)
+        return whole
 
     def _setup_model(self) -> None:
         super()._setup_model()

@@ -20,6 +20,7 @@ from .evaluation_worlds import EvaluationWorlds, Outcome, Trial
 from .run import EVALUATIONS
 from .tables import Table
 from .tensorboard import BlockMinima
+from .trial_rows import in_episodes, trial_scalars
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,7 +43,8 @@ EVALUATION_COLUMNS = (
     "success_final",
     "normalized",
 )
-"""The columns of `evaluations.csv`; one `context/<knob>` for each knob follows."""
+"""The columns of `evaluations.csv`; one `context/<knob>` for each knob follows, and where episodes
+are parts of trials `trial` and `episode_in_trial`, from 1 on."""
 
 
 @final
@@ -92,8 +94,10 @@ class Evaluation(BaseCallback):
         self._table: Table | None = None
         if settings.evaluate_every:
             self._table = Table(folder / EVALUATIONS, EVALUATION_COLUMNS, state and state["table"])
-        self._tasks = evaluation_tasks(stream, settings.evaluation_segments, settings.seed)
-        few = bool(all_contexts(stream, settings.seed))
+        self._held_out = settings.held_out_contexts()
+        segments, seed = settings.evaluation_segments, settings.seed
+        self._tasks = list(self._held_out or evaluation_tasks(stream, segments, seed))
+        few = bool(self._held_out or all_contexts(stream, seed))
         self._adds_current = not few and _changes_alike(stream)
         self._worlds: EvaluationWorlds | None = None
         self._memory: Any = None
@@ -155,10 +159,14 @@ class Evaluation(BaseCallback):
         began = time.perf_counter()
         self._last = self._rows.iteration
         tasks = self._tasks_now()
-        for task, episodes in zip(tasks, self._play(tasks), strict=True):
+        played = self._play(tasks)
+        for task, episodes in zip(tasks, played, strict=True):
             for row in self._rows_of(task, episodes):
                 self._table.append(row)
-            self._draw(task.name, episodes)
+            if not self._held_out:
+                self._draw(task.name, episodes)
+        scalars = trial_scalars(outcome for outcomes in played for outcome in outcomes)
+        self._events.write_scalars(scalars, self.num_timesteps)
         self._table.flush()
         self._number += 1
         self._seconds += time.perf_counter() - began
@@ -220,7 +228,7 @@ class Evaluation(BaseCallback):
 
     def _rows_of(self, task: NamedContext, episodes: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
         reference = self._reference(task)
-        for number, episode in enumerate(episodes):
+        for number, (episode, place) in enumerate(in_episodes(episodes)):
             known: dict[str, Any] = {}
             if episode.success is not None:
                 known["success"] = episode.success
@@ -237,6 +245,7 @@ class Evaluation(BaseCallback):
                 "return": episode.reward,
                 "length": episode.length,
                 **known,
+                **place,
                 **{f"context/{knob}": value for knob, value in task.context.items()},
             }
 

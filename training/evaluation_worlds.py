@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import Space
 
 from ..envs import make_vec_env
+from ..wrappers.info import TRIAL
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -45,6 +46,7 @@ class Outcome(NamedTuple):
         success: whether it succeeded at any step, or None where its world does not say.
         whole: whether it ended, and was not cut off.
         success_final: whether it succeeded at its last step, or None where its world does not say.
+        episodes: of a trial that ended: what `info["episode"]` told of each of its episodes.
     """
 
     reward: float
@@ -52,6 +54,7 @@ class Outcome(NamedTuple):
     success: bool | None
     whole: bool = True
     success_final: bool | None = None
+    episodes: tuple[dict[str, Any], ...] = ()
 
 
 class Act(Protocol):
@@ -170,8 +173,9 @@ class EvaluationWorlds:
                     success[copy] = bool(success[copy]) or told
                     final[copy] = bool(infos[copy].get("success_final", told))
                 if dones[copy]:
-                    total = infos[copy]["episode"]["r"]
-                    outcomes[copy] = Outcome(total, step, success[copy], True, final[copy])
+                    parts = tuple(infos[copy].get(TRIAL, ()))
+                    total = sum(part["r"] for part in parts or (infos[copy]["episode"],))
+                    outcomes[copy] = Outcome(total, step, success[copy], True, final[copy], parts)
             if len(outcomes) == n_trials:
                 break
         return [

@@ -5,7 +5,6 @@ Nothing heavy is imported before it runs, so that the script can answer `--help`
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from ..wrappers.errors import SettingsError
 from .secbad import TrainSeCBAD
 from .settings import require
 from .terminal import print_table
@@ -141,11 +139,11 @@ def probe_context(settings: ProbeContext) -> list[dict[str, Any]]:
     import torch
     from tqdm import tqdm
 
-    from .benchmark.rounds import write_record
+    from .benchmark.rounds import known_rows, write_record
 
     torch.set_num_threads(1)
     head = {"experiment": "context", "settings": _plain(settings)}
-    rows = _known_rows(settings)
+    rows = known_rows(settings.output, _plain(settings))
     done = {(row["context"], row["seed"]) for row in rows}
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
     # Seed after seed, so that whoever stops has all agents of some.
@@ -166,19 +164,6 @@ def probe_context(settings: ProbeContext) -> list[dict[str, Any]]:
 def _plain(settings: ProbeContext) -> dict[str, Any]:
     """Return what tells this experiment from others; seeds and agents may be added."""
     return {"stream": settings.stream, "steps": settings.steps, "base": settings.base}
-
-
-def _known_rows(settings: ProbeContext) -> list[dict[str, Any]]:
-    if settings.output is None or not settings.output.exists():
-        return []
-    try:
-        head, *rows = map(json.loads, settings.output.read_text(encoding="utf-8").splitlines())
-        same = head["settings"] == _plain(settings)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise SettingsError(f"--output {settings.output} is no record: {error}") from error
-    if not same:
-        raise SettingsError(f"--output {settings.output} holds other settings: choose another file")
-    return rows
 
 
 def _train(settings: ProbeContext, context: str, seed: int) -> dict[str, Any]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..wrappers.errors import SettingsError, unknown
+from ..wrappers.errors import SettingsError
 from ..wrappers.settings import convert_settings, split_settings
-from .ppo import TrainPPO
-from .recurrent_ppo import TrainRecurrentPPO
-from .sac import TrainSAC
+from .base import Base, read_base
 from .settings import RunSettings
 
 if TYPE_CHECKING:
@@ -20,15 +18,6 @@ if TYPE_CHECKING:
 
     from ..agents.method import Method
     from ..agents.secbad import ContextInference
-
-Base = TrainPPO | TrainRecurrentPPO | TrainSAC
-
-BASES: dict[str, type[Base]] = {
-    "ppo": TrainPPO,
-    "recurrent-ppo": TrainRecurrentPPO,
-    "sac": TrainSAC,
-}
-"""The agents that learn to act."""
 
 PUBLISHED_PPO: dict[str, Any] = {
     "batch_size": 512,
@@ -102,15 +91,7 @@ class TrainSeCBAD(RunSettings):
     @cached_property
     def base_settings(self) -> Base:
         """The settings of the agent that learns to act."""
-        name, raw = split_settings(self.base)
-        if name not in BASES:
-            raise unknown("base", name, BASES)
-        shared = {field.name: getattr(self, field.name) for field in fields(RunSettings)}
-        for setting in raw:
-            if setting in shared:
-                raise SettingsError(f"{setting!r} is no setting of --base but of the script")
-        given = {**(PUBLISHED_PPO if name == "ppo" else {}), **_convert(name, raw)}
-        return BASES[name](**shared, **given)
+        return read_base(self, self.base, {"ppo": PUBLISHED_PPO})
 
     @property
     def whole_steps(self) -> int:
@@ -140,7 +121,3 @@ class TrainSeCBAD(RunSettings):
         require_spaces(env, self.base_settings.agent, self.stream)
         worlds = InferContext(env, self.inference, self.seed)
         return self.base_settings.build_agent(worlds, methods)
-
-
-def _convert(name: str, raw: dict[str, str]) -> dict[str, Any]:
-    return convert_settings(f"base {name}", BASES[name], raw)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ..agents.diagnostics import Diagnostics
     from ..agents.method import Method
+    from ..envs.contexts import NamedContext
 
 
 class StepIterations:
@@ -160,6 +161,10 @@ class RunSettings(ABC):
             "steps": self.evaluation_steps,
             "segments": list(self.evaluation_segments),
         }
+
+    def held_out_contexts(self) -> list[NamedContext] | None:
+        """Return the contexts to be evaluated in, or None for those of the stream."""
+        return None
 
     @property
     def normalization(self) -> dict[str, Any] | Literal[False]:

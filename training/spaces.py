@@ -20,6 +20,7 @@ _OBSERVATIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "sac": _VECTORS,
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
     "cotasp": (spaces.Box,),
+    "rl-squared": (spaces.Box,),
     "secbad": (spaces.Box,),
 }
 _ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
@@ -28,6 +29,7 @@ _ACTIONS: dict[str, tuple[type[spaces.Space], ...]] = {
     "sac": (spaces.Box,),
     **dict.fromkeys(("iql", "cql", "famo2o", "oer"), (spaces.Box,)),
     "cotasp": (spaces.Box,),
+    "rl-squared": (spaces.Box, spaces.Discrete),
     "secbad": (spaces.Box, spaces.Discrete),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,28 @@ class Clockwork:
                 _join(steps, gear.group, gear.turn(self, due))
                 moved.add(gear.knob)
         self._count(steps)
+        return moved
+
+    def place(self, context: Mapping[str, np.ndarray], which: np.ndarray) -> set[str]:
+        """Give some copies a context that no change has come to by itself.
+
+        Args:
+            context: each knob's values, one entry a copy.
+            which: the copies, shape (n_copies,).
+
+        Returns:
+            The knobs that moved.
+        """
+        moved, differ = set(), self._nobody
+        for knob, values in context.items():
+            placed = np.where(which, values, self.context[knob])
+            other = placed != self.context[knob]
+            if other.any():
+                self.context[knob] = placed
+                moved.add(knob)
+                differ = differ | other
+        if self.clock:  # what a life begins with is no change
+            self._count({0: differ.astype(np.int64)})
         return moved
 
     def go_unnoticed(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import gymnasium
@@ -15,6 +15,8 @@ from .clockwork import Clockwork
 from .errors import SettingsError
 from .interface import InterfaceKnob, find_interface_knob
 from .knobs import KnobBoard, Landing
+from .schedules import At
+from .values import Values
 
 
 @runtime_checkable
@@ -88,6 +90,7 @@ class Engine:
         self._n_copies = n_copies
         self._seed = seed
         self._boundary_labels = boundary_labels
+        self._choose: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
         self._filters: list[InterfaceKnob] = []
         inside = []
         for change in self.changes:
@@ -155,6 +158,34 @@ class Engine:
             one.reseed(seed)
         self._apply(set(context))
 
+    def take_over(
+        self,
+        first: Mapping[str, float],
+        choose: Callable[[np.ndarray], Mapping[str, np.ndarray]],
+    ) -> None:
+        """Let someone else choose the context of each episode; nothing changes by itself any more.
+
+        It holds for the lives that begin from now on: a full reset must follow.
+
+        Args:
+            first: some value for each knob.
+            choose: is told which copies begin an episode, shape (n_copies,), and returns each
+                knob's values, one entry a copy; those of other copies are of no account.
+
+        Raises:
+            SettingsError: for worlds that are rebuilt to change them.
+        """
+        if self.rebuilds:
+            raise SettingsError(
+                "contexts cannot be chosen for each episode here: these worlds are rebuilt to "
+                "change them, so ask for another back end"
+            )
+        self.changes = [
+            Change(one.knob, Values((float(first[one.knob]),)), At(())) for one in self.changes
+        ]
+        self.clockwork = None
+        self._choose = choose
+
     def act(self, actions: Any) -> Any:
         """Alter the actions on their way to the worlds."""
         for one in self._actors:
@@ -203,7 +234,10 @@ class Engine:
         Returns:
             The observations as the agent sees them; rows outside of `which` mean nothing.
         """
-        moved = self._clocks().begin_episodes(which)
+        clockwork = self._clocks()
+        moved = clockwork.begin_episodes(which)
+        if self._choose is not None:
+            moved = clockwork.place(self._choose(which), which)
         if moved:
             self._apply(moved)
         for one in self._beginners:

@@ -22,5 +22,8 @@ BOUNDARY = "boundary"
 DETECTED = "detected"
 """True where the agent itself has noticed a change: no truth, and in the first copy's info."""
 
+TRIAL = "trial"
+"""What `info["episode"]` told of each episode of a trial, at the end of its last: no truth."""
+
 TRUTH = (CONTEXT, SEGMENT, STEPS_SINCE_CHANGE, CHANGED, BOUNDARY)
 """All of them."""

@@ -22,6 +22,7 @@ from ..diagnostics import Diagnostics, diagnose
 from ..diagnostics.observation import copy_parameters
 from ..experience import Rollout
 from ..layers import Part
+from ..learning_worlds import tell_advantages
 from ..method import Method, overrides
 from ..networks import NotPure
 from ..on_policy_host import OnPolicyHost
@@ -182,9 +183,13 @@ class PPO(OnPolicyHost, stable_baselines3.PPO):
             False if the callback ended the rollout.
         """
         forget_update(self.logger)
-        if self._collector is None:
-            return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        return self._collector.collect(self._watch(env), callback, rollout_buffer, n_rollout_steps)
+        collect: Any = super().collect_rollouts
+        if self._collector is not None:
+            collect, env = self._collector.collect, self._watch(env)
+        whole: bool = collect(env, callback, rollout_buffer, n_rollout_steps)
+        if whole:
+            tell_advantages(self.env, rollout_buffer.advantages)
+        return whole
 
     def _connect_methods(self) -> None:
         self._learner = self._collector = None

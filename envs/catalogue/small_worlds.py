@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from ...wrappers.change import Change
 from ...wrappers.drifts import Linear
@@ -36,6 +36,37 @@ def cartpole_force_sign(mean_length: float = 60.0, redraw: bool = True) -> Strea
     )
     return Stream(
         "everlearn/CartPoleForceSign-v0", ("CartPole-v1",), (force,), boundary_labels="training"
+    )
+
+
+@listed("CartPoleForces-v0")
+def cartpole_forces(
+    episodes: int = 3, least: float = 5.0, most: float = 15.0, horizon: int = 100
+) -> Stream:
+    """CartPole whose hidden force has another size and side every few episodes.
+
+    A space of contexts for agents that adapt within a trial, as RL² does: least to most newtons, to
+    either side. Laws and ranges are ours.
+
+    Args:
+        episodes: of each copy between changes, at least 1.
+        least: of the force's size, in newtons.
+        most: of the force's size, in newtons.
+        horizon: steps of an episode at most.
+    """
+    force = Change(
+        "cartpole-force",
+        Mixture((Uniform(-most, -least), Uniform(least, most))),
+        Periodic(episodes),
+        clock="episodes",
+        scope="independent",
+    )
+    return Stream(
+        "everlearn/CartPoleForces-v0",
+        ("CartPole-v1",),
+        (force,),
+        world_settings={"max_episode_steps": horizon},
+        boundary_labels="training",
     )
 
 
@@ -153,6 +184,35 @@ def switching_bandit(probability: float = 0.001) -> Stream:
     """
     switch = Change("bandit-best-arm", Values((0.0, 1.0)), Piecewise(GeometricLength(probability)))
     return Stream("everlearn/SwitchingBandit-v0", ("everlearn/TwoArmedBandit-v0",), (switch,))
+
+
+@listed("HiddenArm-v0")
+def hidden_arm(episodes: int = 3, pulls: int = 5) -> Stream:
+    """Two-armed bandit in short episodes whose best arm and pay change every few episodes.
+
+    A space of contexts in which agents that adapt within a trial gain from one episode to the next,
+    as RL² does on bandits (Duan et al. 2016). What the arms pay is scaled by 0.5 to 1.5, which
+    makes contexts many; laws and ranges are ours.
+
+    Args:
+        episodes: of each copy between changes, at least 1.
+        pulls: steps of an episode.
+    """
+    when: dict[str, Any] = {
+        "schedule": Periodic(episodes),
+        "clock": "episodes",
+        "scope": "independent",
+    }
+    return Stream(
+        "everlearn/HiddenArm-v0",
+        ("everlearn/TwoArmedBandit-v0",),
+        (
+            Change("bandit-best-arm", Categorical((0.0, 1.0)), **when),
+            Change("reward-scale", Uniform(0.5, 1.5), **when),
+        ),
+        world_settings={"max_episode_steps": pulls},
+        boundary_labels="training",
+    )
 
 
 @listed("SwitchingChain-v0")

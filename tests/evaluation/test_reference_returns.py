@@ -22,7 +22,8 @@ def test_only_some_can_be_measured(tmp_path: Path) -> None:
     table = tmp_path / "table.json"
     for only in ("CartPole-v1", "Acrobot"):
         MeasureRandomReturns(episodes=2, only=only, output=table).run()
-    assert [row["world"] for row in json.loads(table.read_text())] == ["CartPole-v1", "Acrobot-v1"]
+    worlds = [row["world"] for row in json.loads(table.read_text())]
+    assert [*dict.fromkeys(worlds)] == ["CartPole-v1", "Acrobot-v1"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["world"])

@@ -24,7 +24,6 @@ from everlearn.agents.sac.learner import SACLearner
 from everlearn.training import events, run
 from everlearn.training.logging import IterationWriter, StreamRecorder
 from everlearn.training.offline import TrainOffline
-from everlearn.training.secbad import TrainSeCBAD
 from everlearn.training.settings import RunSettings
 from everlearn.training.tables import Table
 from everlearn.training.tensorboard import EventWriter
@@ -142,7 +141,7 @@ def draw_kill(settings: RunSettings, seed: str) -> tuple[str, int]:
     if seed == PAST:
         return "iteration", 2
     draws = random.Random(seed)
-    base = settings.base_settings if isinstance(settings, TrainSeCBAD) else settings
+    base = getattr(settings, "base_settings", settings)
     offline = isinstance(base, TrainOffline)
     learner = "offline" if offline else "ppo" if base.agent == "ppo" else "sac"
     points = {*POINTS} - ({"ppo", "sac", "offline"} - {learner})

@@ -10,6 +10,7 @@ from everlearn.training.cotasp import TrainCoTASP
 from everlearn.training.offline_agents import TrainCQL, TrainFamO2O, TrainIQL, TrainOER
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.recurrent_ppo import TrainRecurrentPPO
+from everlearn.training.rl_squared import TrainRLSquared
 from everlearn.training.sac import TrainSAC
 from everlearn.training.secbad import TrainSeCBAD
 from everlearn.wrappers.change import Change
@@ -79,6 +80,17 @@ SECBAD = TrainSeCBAD(
     evaluate_every=3,
     evaluation_steps=20,
 )
+RL_SQUARED = TrainRLSquared(
+    stream="everlearn/CartPoleForces-v0:horizon=12",
+    base="recurrent-ppo:n_steps=16,batch_size=16,n_epochs=2,lstm_size=6,hidden_sizes=[8]",
+    episodes=2,
+    levels=5,
+    held_out=2,
+    total_steps=256,
+    n_envs=2,
+    checkpoint_every=2,
+    evaluate_every=3,
+)
 NORMALIZED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards": True}
 AGENTS: dict[str, Any] = {
     "ppo": PPO,
@@ -104,6 +116,7 @@ AGENTS: dict[str, Any] = {
         base="recurrent-ppo:n_steps=16,batch_size=16,lstm_size=6,lstm_layers=2,critic_lstm=no"
         ",hidden_sizes=[]",
     ),
+    "rl-squared": RL_SQUARED,
     "ppo, normalized": replace(PPO, **NORMALIZED, normalization_at_change="reset"),
     "sac, normalized": replace(SAC, **NORMALIZED, normalization_at_change="per-task"),
     "ppo+method, compiled": replace(PPO, methods=METHODS, backend="compiled"),

@@ -81,6 +81,7 @@ def crash(settings: Any, point: str, after: int) -> None:
         ("ppo", "gymnasium"),
         ("secbad", "gymnasium"),
         ("recurrent-ppo", "gymnasium"),
+        ("rl-squared", "gymnasium"),
         pytest.param("recurrent-ppo+method", "envpool", marks=pytest.mark.slow),
         pytest.param("secbad on recurrent-ppo", "gymnasium", marks=pytest.mark.slow),
         pytest.param("secbad on sac", "gymnasium", marks=pytest.mark.slow),

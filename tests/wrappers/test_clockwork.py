@@ -168,3 +168,21 @@ def test_it_goes_on_from_its_state(settings: dict[str, Any]) -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(SettingsError, match="at least 0"):
         Clockwork([], -1, 1)
+
+
+def test_copies_can_be_placed_in_contexts() -> None:
+    clockwork = started(Change("k", Values((1.0,)), At(())))
+    # Before the first step it is where they begin, and no change.
+    values = np.array([2.0, 2.0, 1.0])
+    assert clockwork.place({"k": values}, ALL) == {"k"}
+    assert clockwork.segments.tolist() == [0, 0, 0]
+    clockwork.tick(NONE)
+    which = np.array([True, False, True])
+    assert clockwork.place({"k": np.array([2.0, 7.0, 5.0])}, which) == {"k"}
+    assert clockwork.context["k"].tolist() == [2.0, 2.0, 5.0]
+    assert clockwork.segments.tolist() == [0, 0, 1]
+    assert clockwork.changed.tolist() == [False, False, True]
+    assert clockwork.place({"k": np.array([2.0, 7.0, 5.0])}, which) == set()
+    other = started(Change("k", Values((1.0,)), At(())))
+    other.set_state(clockwork.get_state())
+    assert other.context["k"].tolist() == [2.0, 2.0, 5.0]

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+from ...wrappers.errors import SettingsError
 from .. import run
 
 TOLERANCE = 0.1
@@ -193,6 +194,28 @@ def write_record(file: Path, head: Mapping[str, Any], rows: Sequence[Mapping[str
     lines = [json.dumps(line) for line in ({**head, **stamp}, *rows)]
     file.parent.mkdir(parents=True, exist_ok=True)
     run.write_atomically(file, "\n".join(lines) + "\n")
+
+
+def known_rows(output: Path | None, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a record that is to be gone on with; none where there is none.
+
+    Args:
+        output: the record.
+        settings: what its head must say under "settings".
+
+    Raises:
+        SettingsError: it is no record, or of another experiment.
+    """
+    if output is None or not output.exists():
+        return []
+    try:
+        head, *rows = map(json.loads, output.read_text(encoding="utf-8").splitlines())
+        same = head["settings"] == settings
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise SettingsError(f"--output {output} is no record: {error}") from error
+    if not same:
+        raise SettingsError(f"--output {output} holds other settings: choose another file")
+    return rows
 
 
 def _time(candidate: Callable[[], Any]) -> Reading:

@@ -46,8 +46,8 @@ class Description:
     training scripts have."""
 
     agents: tuple[str, ...] | None = None
-    """Names of agents: ppo (by default), recurrent-ppo, sac, secbad, cotasp; sac:PRESET for SAC
-    with a preset."""
+    """Names of agents: ppo (by default), recurrent-ppo, sac, secbad, rl-squared, cotasp;
+    sac:PRESET for SAC with a preset."""
 
     methods: tuple[str, ...] | None = None
     """Sets of methods, each in quotes: none (by default), redo, "l2-init redo" ... A preset's own

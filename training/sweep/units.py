@@ -9,12 +9,14 @@ from typing import Any
 from ..cotasp import TrainCoTASP
 from ..ppo import TrainPPO
 from ..recurrent_ppo import TrainRecurrentPPO
+from ..rl_squared import TrainRLSquared
 from ..sac import TrainSAC
 from ..secbad import TrainSeCBAD
 from ..settings import RunSettings
 
 AGENTS: dict[str, type[RunSettings]] = {
-    one.agent: one for one in (TrainPPO, TrainRecurrentPPO, TrainSAC, TrainSeCBAD, TrainCoTASP)
+    one.agent: one
+    for one in (TrainPPO, TrainRecurrentPPO, TrainSAC, TrainSeCBAD, TrainRLSquared, TrainCoTASP)
 }
 """The settings of each agent, by its name."""
 
