@@ -196,6 +196,11 @@ def load_agent(policy: str, env: VecEnv) -> Any:
         except Exception as error:
             reasons.append(str(error).split("\n")[0])
             continue
+        if hasattr(model.policy, "lstm_actor"):
+            raise SettingsError(
+                f"the agent of {policy} has a memory, which sets are collected without: name "
+                "one of PPO or SAC"
+            )
         if model.observation_space.shape != env.observation_space.shape:
             raise SettingsError(
                 f"the agent of {policy} observes {model.observation_space}, not "

@@ -9,6 +9,7 @@ import torch
 
 from everlearn.agents.recurrent_ppo import RecurrentPPO
 from everlearn.envs import make_vec_env
+from everlearn.training.collect import load_agent
 from everlearn.training.recurrent_ppo import TrainRecurrentPPO
 from everlearn.training.train import train
 from everlearn.wrappers.errors import SettingsError
@@ -55,6 +56,13 @@ def test_the_defaults_are_sb3_contribs() -> None:
     assert isinstance(ours, RecurrentPPO)
     for one, other in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_sets_are_not_collected_without_its_memory(tmp_path: Path) -> None:
+    env = make_vec_env("everlearn/CataclysmicCartPole-v0", n_envs=1, seed=0)
+    TrainRecurrentPPO(**SMALL).build_agent(env, ()).save(tmp_path / "agent.zip")
+    with pytest.raises(SettingsError, match="has a memory, which sets are collected without"):
+        load_agent(str(tmp_path / "agent.zip"), env)
 
 
 def test_evaluations_keep_a_memory_within_episodes(
