@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+
+import tyro
 
 from ..wrappers.errors import SettingsError
 from .settings import RunSettings, StepIterations, own_settings, require
@@ -35,26 +37,52 @@ class TrainOffline(StepIterations, RunSettings):
     n_envs: int = 1
     """Has no effect but on the worlds that say what observations are like."""
 
+    total_steps: int = 1_000_000
+    """Gradient steps."""
+
+    methods: Annotated[tuple[str, ...], tyro.conf.Suppress] = ()
+    """None: methods are for agents that learn online."""
+
+    normalize_observations: Annotated[bool, tyro.conf.Suppress] = False
+    """No: sets hold observations as they are."""
+
+    normalize_rewards: Annotated[bool, tyro.conf.Suppress] = False
+    """No: sets hold rewards as they are."""
+
+    normalization_at_change: Annotated[
+        Literal["carry", "reset", "per-task"], tyro.conf.Suppress
+    ] = "carry"
+    """Has no effect, as nothing is normalized."""
+
+    diagnostics: Annotated[bool, tyro.conf.Suppress] = True
+    """Has no effect: plasticity is looked at where agents learn online."""
+
+    layer_diagnostics_every: Annotated[int, tyro.conf.Suppress] = 10
+    """Has no effect, as `diagnostics`."""
+
+    trainability_every: Annotated[int, tyro.conf.Suppress] = 50
+    """Has no effect, as `diagnostics`."""
+
     iteration_steps: int = 1000
     """Gradient steps in an iteration: one row of the log."""
 
     batch_size: int = 256
-    """Transitions in one gradient step (all three papers)."""
+    """Transitions in one gradient step (IQL, CQL and TD3+BC)."""
 
     learning_rate: float = 3e-4
-    """Adam's step size (all three papers, for critics)."""
+    """Adam's step size (IQL, CQL and TD3+BC, for critics)."""
 
     gamma: float = 0.99
-    """Discount factor (all three papers)."""
+    """Discount factor (IQL, CQL and TD3+BC)."""
 
     tau: float = 0.005
-    """How far the target networks move towards the critics at each step (all three papers)."""
+    """How far the target networks move towards the critics at each step (IQL, CQL and TD3+BC)."""
 
     hidden_sizes: tuple[int, ...] = (256, 256)
-    """Units of each hidden layer, for all networks alike (all three papers)."""
+    """Units of each hidden layer, for all networks alike (IQL and TD3+BC)."""
 
     n_critics: int = 2
-    """Number of critics."""
+    """Number of critics (IQL, CQL and TD3+BC)."""
 
     def check(self) -> None:
         """Raise `SettingsError` for settings that cannot be."""

@@ -14,6 +14,9 @@ from ...wrappers.errors import SettingsError
 Parts = tuple[float, ...]
 """The part of each earlier task in what is replayed, in the order in which they came; in sum 1."""
 
+MOST_TASKS = 9
+"""For more there would be too many ways to share to list."""
+
 Schedule = tuple[Parts, ...]
 """The parts while the second task is learned, while the third is, and so on."""
 
@@ -33,7 +36,8 @@ def check_schedule(schedule: Iterable[Sequence[float]]) -> Schedule:
     """
     rows = tuple(tuple(float(part) for part in row) for row in schedule)
     for earlier, row in enumerate(rows, start=1):
-        if len(row) != earlier or min(row) < 0 or abs(sum(row) - 1) > 1e-6:
+        # Written so that what is no number does not pass.
+        if len(row) != earlier or not (min(row) >= 0 and abs(sum(row) - 1) <= 1e-6):
             raise SettingsError(
                 "a replay schedule has 1 part for the second task, 2 for the third and so on, "
                 f"each from 0 to 1 and in sum 1; number {earlier} is {list(row)}"
@@ -42,7 +46,10 @@ def check_schedule(schedule: Iterable[Sequence[float]]) -> Schedule:
 
 
 def equal_schedule(n_tasks: int) -> Schedule:
-    """Return the schedule that replays all earlier tasks alike, for `n_tasks` tasks.
+    """Return the schedule that replays all earlier tasks alike.
+
+    Args:
+        n_tasks: how many tasks there are; without a second one the schedule is empty.
 
     Example:
         >>> equal_schedule(3)
@@ -58,12 +65,19 @@ def ways_to_share(n_earlier: int) -> list[Parts]:
     the actions that their search has.
 
     Args:
-        n_earlier: how many there are, at least 1.
+        n_earlier: how many there are, from 1 to 8: of 8 there are 6,435 ways.
+
+    Raises:
+        SettingsError: there are none, or too many.
 
     Example:
         >>> ways_to_share(2)
         [(1.0, 0.0), (0.5, 0.5), (0.0, 1.0)]
     """
+    if not 1 <= n_earlier < MOST_TASKS:
+        raise SettingsError(
+            f"what is replayed is shared among 1 to {MOST_TASKS - 1} earlier tasks, not {n_earlier}"
+        )
     bins = combinations_with_replacement(range(n_earlier), n_earlier)
     return [tuple(chosen.count(task) / n_earlier for task in range(n_earlier)) for chosen in bins]
 
@@ -89,7 +103,7 @@ class ScheduleSearch:
     on when it is told anew what was found.
 
     Args:
-        n_tasks: how many there are, at least 2.
+        n_tasks: how many there are, from 2 to 9.
         seed: of the branches that are tried first.
         exploration: weight of branches that were tried seldom, 0 or more (published code: 0.1, of
             scores from 0 to 1).
@@ -107,8 +121,10 @@ class ScheduleSearch:
     """
 
     def __init__(self, n_tasks: int, seed: int = 0, exploration: float = 0.1) -> None:
-        if n_tasks < 2:
-            raise SettingsError(f"a replay schedule is of 2 tasks or more, not {n_tasks}")
+        if not 2 <= n_tasks <= MOST_TASKS:
+            raise SettingsError(
+                f"a replay schedule is searched for 2 to {MOST_TASKS} tasks, not {n_tasks}"
+            )
         if not exploration >= 0:
             raise SettingsError(f"exploration must be 0 or more, not {exploration}")
         self.n_tasks = n_tasks

@@ -53,9 +53,11 @@ class BenchmarkCheckpoints:
         Raises:
             SettingsError: for a number out of range.
         """
+        require(self, "n_envs", self.n_envs >= 1, "1 or more")
         for name in ("transitions", "new"):
             whole = getattr(self, name) >= 1 and getattr(self, name) % self.n_envs == 0
             require(self, name, whole, f"a multiple of --n-envs, which is {self.n_envs}")
+        require(self, "new", self.new <= self.transitions, "no more than --transitions")
         require(self, "checkpoints", self.checkpoints >= 1, "1 or more")
         benchmark_checkpoints(self)
 

@@ -92,7 +92,10 @@ def read_sweep(description: Description, words: Sequence[str] = ()) -> Sweep:
     if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", name):
         raise SettingsError(f"a sweep's name is letters, digits and any of _.+-, not {name!r}")
     runs_folder = Path(told.get("runs_folder", "runs"))
-    seeds = parse_seeds(str(told.get("seeds", "0-9")), bool(told.get("tuning", False)))
+    tuning = told.get("tuning", False)
+    if not isinstance(tuning, bool):
+        raise SettingsError(f"tuning of a sweep is true or false, not {tuning!r}")
+    seeds = parse_seeds(str(told.get("seeds", "0-9")), tuning)
     arms = [
         replace(
             agent,
@@ -128,10 +131,14 @@ def _read_file(file: Path | None) -> dict[str, Any]:
 
 def _texts(told: Mapping[str, Any], key: str, default: list[str]) -> list[str]:
     value = told.get(key, default)
-    texts = [value] if isinstance(value, str) else list(value or [])
+    texts = [value] if isinstance(value, str) else _listed(value)
     if not texts or not all(isinstance(text, str) for text in texts):
         raise SettingsError(f"{key} of a sweep are a list of names, not {value!r}")
     return texts
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else []
 
 
 def _method_set(text: str) -> tuple[str, ...]:
@@ -141,12 +148,20 @@ def _method_set(text: str) -> tuple[str, ...]:
 def _agents(told: Mapping[str, Any], words: Sequence[str]) -> list[RunSettings]:
     """Return each agent's settings: those of all, then its own, then the command line's."""
     value = told.get("agents", ["ppo"])
-    entries = [value] if isinstance(value, (str, Mapping)) else list(value or [])
-    shared = _words(told.get("settings") or {})
+    entries = [value] if isinstance(value, (str, Mapping)) else _listed(value)
+    settings = told.get("settings") or {}
+    if not isinstance(settings, Mapping):
+        raise SettingsError(f"settings of a sweep are names with values, not {settings!r}")
+    shared = _words(settings)
     agents = []
     for entry in entries:
-        own = {"agent": entry} if isinstance(entry, str) else dict(entry)
-        begun = _begin(str(own.pop("agent", None)))
+        own = {"agent": entry} if isinstance(entry, str) else entry
+        if not isinstance(own, Mapping) or not isinstance(own.get("agent"), str):
+            raise SettingsError(
+                f"an agent of a sweep is a name, or {{agent: name, ...}}, not {entry!r}"
+            )
+        begun = _begin(own["agent"])
+        own = {key: own[key] for key in own if key != "agent"}
         agents.append(_read_words(begun, [shared, _words(own), list(words)]))
     if not agents:
         raise SettingsError(f"a sweep needs an agent: {', '.join(AGENTS)}")

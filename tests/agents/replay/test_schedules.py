@@ -75,7 +75,14 @@ def test_told_the_same_it_asks_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "schedule", [[[0.5]], [[1], [1]], [[1], [-0.5, 1.5]], [[1], [0.5, 0.5], [0.5, 0.5]]]
+    "schedule",
+    [
+        [[0.5]],
+        [[1], [1]],
+        [[1], [-0.5, 1.5]],
+        [[1], [float("nan"), 1]],
+        [[1], [0.5, 0.5], [0.5, 0.5]],
+    ],
 )
 def test_what_is_no_schedule(schedule: list[list[float]]) -> None:
     with pytest.raises(SettingsError, match="1 part for the second task, 2 for the third"):
@@ -83,8 +90,11 @@ def test_what_is_no_schedule(schedule: list[list[float]]) -> None:
 
 
 def test_what_cannot_be_searched() -> None:
-    with pytest.raises(SettingsError, match="2 tasks or more, not 1"):
-        ScheduleSearch(1)
+    for n_tasks in (1, 10):
+        with pytest.raises(SettingsError, match=f"searched for 2 to 9 tasks, not {n_tasks}"):
+            ScheduleSearch(n_tasks)
+    with pytest.raises(SettingsError, match="among 1 to 8 earlier tasks, not 0"):
+        ways_to_share(0)
     with pytest.raises(SettingsError, match="exploration must be 0 or more, not -1"):
         ScheduleSearch(3, exploration=-1)
     search = ScheduleSearch(3)

@@ -34,6 +34,8 @@ def test_each_writes_what_is_new(tmp_path: Path, capsys: pytest.CaptureFixture[s
     [
         ({"transitions": 12}, "--transitions must be a multiple of --n-envs, which is 8, not 12"),
         ({"new": 0}, "--new must be a multiple of --n-envs"),
+        ({"n_envs": 0}, "--n-envs must be 1 or more, not 0"),
+        ({"transitions": 80, "new": 160}, "--new must be no more than --transitions, not 160"),
         ({"checkpoints": 0}, "--checkpoints must be 1 or more, not 0"),
     ],
 )

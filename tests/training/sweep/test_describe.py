@@ -142,6 +142,12 @@ def test_what_cannot_be_a_sweep(
         ("streams: [", "cannot be read"),
         ("streams: {a: 1}\nseeds: 0", "streams of a sweep are a list of names|unknown stream"),
         ("methods: [3]", "list of names"),
+        ("streams: 3", "streams of a sweep are a list of names, not 3"),
+        ("agents: 5", "a sweep needs an agent"),
+        ("agents: [[ppo]]", "an agent of a sweep is a name"),
+        ("agents: [{learning_rate: 1e-3}]", "an agent of a sweep is a name"),
+        ("settings: [total_steps]", "settings of a sweep are names with values"),
+        ('tuning: "no"', "tuning of a sweep is true or false, not 'no'"),
         ("settings: {methods: l2}", "--methods"),
     ],
 )
