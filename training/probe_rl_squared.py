@@ -26,6 +26,7 @@ _RECURRENT = f"recurrent-ppo:{_SHARED},lstm_size=64"
 
 ARMS: dict[str, dict[str, Any]] = {
     "prioritized": {"base": _RECURRENT},
+    "temperature-1": {"base": _RECURRENT, "sampling": "prioritized:temperature=1"},
     "uniform": {"base": _RECURRENT, "sampling": "uniform"},
     "memoryless": {
         "base": f"ppo:{_SHARED.replace('[64]', '[64,64]')},value_coefficient=0.5,"
@@ -34,8 +35,8 @@ ARMS: dict[str, dict[str, Any]] = {
         "told": False,
     },
 }
-"""Who is compared: RL² with level replay, without it, and an agent without a memory that is told
-nothing. PPO's settings are stable-baselines3's, with shorter rollouts and larger steps."""
+"""Who is compared: RL² with level replay as published, with its ranks weighing less (the published
+code's default), and without it; and an agent without a memory that is told nothing. PPO's settings are stable-baselines3's, with shorter rollouts and larger steps."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class ProbeRLSquared:
     """
 
     arms: tuple[str, ...] = tuple(ARMS)
-    """Who is compared: prioritized, uniform, memoryless."""
+    """Who is compared: prioritized, temperature-1, uniform, memoryless."""
 
     stream: str = "everlearn/HiddenArm-v0"
     """The world, with or without settings: by default a bandit in short episodes."""
