@@ -36,7 +36,8 @@ ARMS: dict[str, dict[str, Any]] = {
     },
 }
 """Who is compared: RL² with level replay as published, with its ranks weighing less (the published
-code's default), and without it; and an agent without a memory that is told nothing. PPO's settings are stable-baselines3's, with shorter rollouts and larger steps."""
+code's default), and without it; and an agent without a memory that is told nothing. PPO's settings
+are stable-baselines3's, with shorter rollouts and larger steps."""
 
 
 @dataclass(frozen=True)
