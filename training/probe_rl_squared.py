@@ -25,7 +25,7 @@ _SHARED = "n_steps=128,batch_size=256,learning_rate=1e-3,hidden_sizes=[64]"
 _RECURRENT = f"recurrent-ppo:{_SHARED},lstm_size=64"
 
 ARMS: dict[str, dict[str, Any]] = {
-    "prioritized": {"base": _RECURRENT},
+    "prioritized": {"base": _RECURRENT, "sampling": "prioritized"},
     "temperature-1": {"base": _RECURRENT, "sampling": "prioritized:temperature=1"},
     "uniform": {"base": _RECURRENT, "sampling": "uniform"},
     "memoryless": {

@@ -55,9 +55,10 @@ class TrainRLSquared(RunSettings):
     levels: int = 200
     """Contexts to learn in, where there are as many (Jiang et al.: 200 levels)."""
 
-    sampling: str = "prioritized"
+    sampling: str = "prioritized:temperature=1"
     """How the next context is drawn: prioritized or uniform, with or without :setting=value,...
-    (temperature, staleness, replay_probability)."""
+    (temperature, staleness, replay_probability); the temperature is that of Jiang et al.'s code, as
+    their paper's 0.1 repeats one or two contexts where a rollout holds many short trials."""
 
     held_out: int = 20
     """Contexts to be tried in, of which none is learned in (ours)."""
