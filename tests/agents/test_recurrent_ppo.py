@@ -42,15 +42,21 @@ def build(kind: Any = RecurrentPPO, env: str = "CartPole-v1", **own: Any) -> Any
     ("env", "own"),
     [
         ("CartPole-v1", {}),
-        ("Pendulum-v1", {"use_sde": True, "clip_range_vf": 0.1}),
-        ("Pendulum-v1", {"target_kl": 1e-6, "policy_kwargs": {"n_lstm_layers": 2}}),
+        pytest.param(
+            "Pendulum-v1", {"use_sde": True, "clip_range_vf": 0.1}, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "Pendulum-v1",
+            {"target_kl": 1e-6, "policy_kwargs": {"n_lstm_layers": 2, "lstm_hidden_size": 6}},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_without_methods_it_is_plain_sb3_contrib(
     env: str, own: dict[str, Any], same: Callable[..., bool]
 ) -> None:
-    plain = build(sb3_contrib.RecurrentPPO, env, **own).learn(3 * 32)
-    ours = build(env=env, backend="reference", **own).learn(3 * 32)
+    plain = build(sb3_contrib.RecurrentPPO, env, **own).learn(2 * 32)
+    ours = build(env=env, backend="reference", **own).learn(2 * 32)
     assert same(plain.policy, ours.policy)
 
 
@@ -110,7 +116,7 @@ def test_what_is_open_follows_from_the_seams() -> None:
 
 
 @pytest.mark.parametrize("methods", [[], ["l2-init", "upgd", "infinite-schedule"]])
-@pytest.mark.parametrize("backend", ["fused", "reference"])
+@pytest.mark.parametrize("backend", ["fused", pytest.param("reference", marks=pytest.mark.slow)])
 def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     methods: list[str], backend: str, same: Callable[..., bool], tmp_path: Path
 ) -> None:

@@ -16,16 +16,16 @@ def test_a_tiny_experiment_is_gone_on_with(
 ) -> None:
     record = tmp_path / "r.jsonl"
     own = [*TINY, *STREAM, "--output", str(record)]
-    assert main([*own, "--arms", "uniform"]) == 0
+    assert main([*own, "--arms", "memoryless"]) == 0
     head, *rows = map(json.loads, record.read_text().splitlines())
     assert head["experiment"] == "rl-squared"
-    assert [row["arm"] for row in rows] == ["uniform"]
+    assert [row["arm"] for row in rows] == ["memoryless"]
     assert rows[0]["steps"] == [0, 1024]
     assert [len(returns) for returns in rows[0]["returns"]] == [3, 3]
     assert "episode 3" in capsys.readouterr().out
 
     # It is there already.
-    assert main([*own, "--arms", "uniform"]) == 0
+    assert main([*own, "--arms", "memoryless"]) == 0
     assert [*map(json.loads, record.read_text().splitlines())][1:] == rows
     assert main([*own, "--held-out", "3"]) == 2
     assert "holds other settings" in capsys.readouterr().err

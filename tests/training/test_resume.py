@@ -80,7 +80,7 @@ def crash(settings: Any, point: str, after: int) -> None:
         pytest.param("sac+replaying", "native", marks=pytest.mark.slow),
         ("ppo", "gymnasium"),
         ("secbad", "gymnasium"),
-        ("recurrent-ppo", "gymnasium"),
+        pytest.param("recurrent-ppo", "gymnasium", marks=pytest.mark.slow),
         ("rl-squared", "gymnasium"),
         pytest.param("recurrent-ppo+method", "envpool", marks=pytest.mark.slow),
         pytest.param("secbad on recurrent-ppo", "gymnasium", marks=pytest.mark.slow),

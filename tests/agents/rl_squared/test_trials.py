@@ -130,9 +130,9 @@ def test_a_level_scores_the_mean_of_its_last_advantages() -> None:
 @pytest.mark.parametrize("kind", [PPO, RecurrentPPO])
 def test_agents_tell_it_their_advantages(kind: Any) -> None:
     worlds = make()
-    policy = "MlpPolicy" if kind is PPO else "MlpLstmPolicy"
-    agent = kind(policy, worlds, n_steps=64, batch_size=64, n_epochs=1, seed=0, device="cpu")
-    agent.learn(128)
+    policy, backend = ("MlpPolicy", "eager") if kind is PPO else ("MlpLstmPolicy", "fused")
+    settings: dict[str, Any] = {"n_steps": 64, "batch_size": 64, "n_epochs": 1, "seed": 0}
+    kind(policy, worlds, **settings, backend=backend, device="cpu").learn(128)
     assert worlds.replay.seen.any()
     assert worlds.replay.scores[worlds.replay.seen].max() > 0
 
@@ -160,7 +160,10 @@ def test_a_twin_has_contexts_of_its_own() -> None:
     assert any("trial" in step[3][0] for step in live(other, 40))
 
 
-@pytest.mark.parametrize("sampling", [LevelSampling(), LevelSampling("uniform")])
+@pytest.mark.parametrize(
+    "sampling",
+    [LevelSampling(), pytest.param(LevelSampling("uniform"), marks=pytest.mark.slow)],
+)
 def test_from_a_checkpoint_it_goes_on_to_the_last_bit(
     sampling: LevelSampling, tmp_path: Path
 ) -> None:
