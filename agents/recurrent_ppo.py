@@ -41,9 +41,9 @@ class RecurrentPPO(OnPolicyHost, sb3_contrib.RecurrentPPO):
 
     Everything of `sb3_contrib.RecurrentPPO` works as it does there, and with
     `backend="reference"` and without methods the agent also learns the same, bit for bit. By
-    default whole sequences go through the LSTM at once, which is the same up to rounding: there
-    an LSTM that forgets at a sequence's beginning, as all of a rollout's do somewhere, is called
-    step by step. Each row of the log holds a rollout and the update with it.
+    default whole sequences go through the LSTM at once, which is the same up to rounding;
+    sb3-contrib calls it step by step in every batch in which an episode begins. Each row of the
+    log holds a rollout and the update with it.
 
     Methods that put a term of weights into the loss, an optimizer or a learning rate can be used:
     `l2-init`, `upgd`, `infinite-schedule` and their like. Others are refused. A zip holds no

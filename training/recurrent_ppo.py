@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import tyro
 
 from .settings import RunSettings, activation_class, own_settings, require
 
@@ -26,6 +28,19 @@ class TrainRecurrentPPO(RunSettings):
 
     stream: str = "everlearn/CartPoleForceSign-v0"
     """The changing world to learn in: a name, or name:setting=value,setting=value."""
+
+    methods: tuple[str, ...] = ()
+    """What keeps the agent able to learn: those that docs/context.md names, each with or without
+    :setting=value,...; it refuses the others."""
+
+    diagnostics: Annotated[bool, tyro.conf.Suppress] = True
+    """Has no effect: plasticity diagnostics know no LSTM."""
+
+    layer_diagnostics_every: Annotated[int, tyro.conf.Suppress] = 10
+    """Has no effect, as `diagnostics`."""
+
+    trainability_every: Annotated[int, tyro.conf.Suppress] = 50
+    """Has no effect, as `diagnostics`."""
 
     n_steps: int = 128
     """Steps of each copy in one rollout, at whose ends gradients through time end (sb3-contrib)."""

@@ -96,7 +96,7 @@ class LevelSampling:
 
     replay_probability: float | None = None
     """How likely a level is one that was scored before, while there are others; by default the
-    share of those (Jiang et al.: it grows with that share; their code: 0.5, or so)."""
+    share of those (Jiang et al.; by default their code replays none before all were scored)."""
 
     def __post_init__(self) -> None:
         if self.kind not in ("prioritized", "uniform"):

@@ -17,6 +17,9 @@ from .level_replay import LevelReplay, LevelSampling
 
 _WHO = "a trial"
 
+_LONGEST_ROLLOUT = 65_536
+"""Steps of each copy after which an agent is known to tell no advantages."""
+
 
 @final
 class Trials(VecEnvWrapper):
@@ -30,21 +33,25 @@ class Trials(VecEnvWrapper):
     episode, and at a trial's end `info["trial"]` of all of its episodes.
 
     The context of a trial is one of `levels`, drawn by prioritized level replay (Jiang et al.,
-    2021). Agents of this package tell it the advantages that levels are scored by; with others
-    levels can only be drawn uniformly.
+    2021). This package's PPO and RecurrentPPO tell it the advantages that levels are scored by;
+    with other agents levels can only be drawn uniformly. Of a level that was lived in several times
+    in a rollout the last score counts.
 
     Args:
-        venv: the copies of the world, with flat observations; of a stream, if there are levels.
+        venv: the copies of the world, with flat observations, which tell of episodes' returns, as
+            `make_vec_env` of everlearn and of stable-baselines3 make them; of a stream, if there
+            are levels.
         episodes: of a trial, 1 or more.
         levels: contexts, each with a value for every knob of the stream. From now on nothing else
             changes the worlds. None: contexts are as the worlds have them.
         sampling: how levels are drawn.
         told: whether the agent is told action, reward and beginnings.
-        seed: of what is drawn.
+        seed: of what is drawn, 0 or more.
 
     Raises:
         SettingsError: a value out of range, observations or actions that it can't take in, or
-            worlds whose contexts can't be chosen.
+            worlds whose contexts can't be chosen; at the end of an episode, worlds that do not tell
+            of it; after 65,536 steps without a score, an agent that tells none.
 
     Example:
         >>> from everlearn.agents.recurrent_ppo import RecurrentPPO
@@ -68,6 +75,8 @@ class Trials(VecEnvWrapper):
     ) -> None:
         if episodes < 1:
             raise SettingsError(f"{_WHO} has 1 or more episodes, not {episodes}")
+        if seed < 0:
+            raise SettingsError(f"the seed of trials must be 0 or more, not {seed}")
         observed: Any = venv.observation_space
         count_inputs(observed, _WHO)
         self.episodes, self.told = episodes, told
@@ -114,6 +123,11 @@ class Trials(VecEnvWrapper):
         over = self._played == self.episodes
         told = self._tell(rewards, ended)
         for copy in np.flatnonzero(ended):
+            if "episode" not in infos[copy]:
+                raise SettingsError(
+                    f"{_WHO} needs worlds that tell of episodes' returns: wrap them in "
+                    "stable-baselines3's VecMonitor"
+                )
             self._results[copy] = [*self._results[copy], dict(infos[copy]["episode"])]
         for copy in np.flatnonzero(over):
             infos[copy][TRIAL] = self._results[copy]
@@ -125,6 +139,11 @@ class Trials(VecEnvWrapper):
         self._played = np.where(over, 0, self._played)
         if self.replay is not None and self.replay.sampling.kind == "prioritized":
             self._lived.append((lived, over))
+            if len(self._lived) > _LONGEST_ROLLOUT:
+                raise SettingsError(
+                    "this agent scores no levels: use PPO or RecurrentPPO of everlearn.agents, or "
+                    "draw levels uniformly"
+                )
         told[over] = 0
         return self._join(observations, told), rewards, over, infos
 

@@ -197,3 +197,21 @@ def test_settings_that_cannot_be_used() -> None:
     ant = make_vec_env("everlearn/SlipperyAnt-v0", 1, seed=0, backend="envpool")
     with pytest.raises(SettingsError, match="rebuilt to change them, so ask for another back end"):
         Trials(ant, levels=[{"friction": 1.0}])
+
+
+def test_worlds_that_tell_nothing_of_episodes_are_refused() -> None:
+    worlds = Trials(DummyVecEnv([lambda: gymnasium.make("CartPole-v1")]), episodes=2)
+    with pytest.raises(SettingsError, match="wrap them in stable-baselines3's VecMonitor"):
+        live(worlds, 20)
+
+
+def test_an_agent_that_scores_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("everlearn.agents.rl_squared.trials._LONGEST_ROLLOUT", 5)
+    with pytest.raises(SettingsError, match="this agent scores no levels"):
+        live(make(), 6)
+    live(make(sampling=LevelSampling("uniform")), 6)
+
+
+def test_a_seed_below_nothing_is_refused() -> None:
+    with pytest.raises(SettingsError, match="seed of trials must be 0 or more, not -1"):
+        make(seed=-1)
