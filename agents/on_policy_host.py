@@ -1,11 +1,18 @@
-"""What every agent that learns from rollouts does with its log."""
+"""What every agent that learns from rollouts does with its rollouts and its log."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
 
 from .host import MethodHost
-from .update_log import read_update, show_update
+from .learning_worlds import tell_advantages
+from .update_log import forget_update, read_update, show_update
 
 
 class OnPolicyHost(MethodHost, OnPolicyAlgorithm):
@@ -15,6 +22,30 @@ class OnPolicyHost(MethodHost, OnPolicyAlgorithm):
     """
 
     _pending_log: int | None = None
+
+    def collect_rollouts(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Fill the rollout buffer with experience.
+
+        Args:
+            env: the copies of the world.
+            callback: called at each step.
+            rollout_buffer: what to fill.
+            n_rollout_steps: steps of each copy.
+
+        Returns:
+            False if the callback ended the rollout.
+        """
+        forget_update(self.logger)
+        whole = self._collect(env, callback, rollout_buffer, n_rollout_steps)
+        if whole:
+            tell_advantages(self.env, rollout_buffer.advantages)
+        return whole
 
     def dump_logs(self, iteration: int = 0) -> None:
         """Let `train` write the log when the iteration is complete.
@@ -27,6 +58,16 @@ class OnPolicyHost(MethodHost, OnPolicyAlgorithm):
         """
         self._pending_log = iteration
 
+    def _collect(
+        self,
+        env: VecEnv,
+        callback: BaseCallback,
+        rollout_buffer: RolloutBuffer,
+        n_rollout_steps: int,
+    ) -> bool:
+        """Live a rollout, as `collect_rollouts` is asked to."""
+        return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+
     def _write_row(self) -> None:
         """Write the log, if `learn` has asked for it."""
         if self._pending_log is None:
@@ -35,3 +76,6 @@ class OnPolicyHost(MethodHost, OnPolicyAlgorithm):
         super().dump_logs(self._pending_log)
         show_update(self.logger, entries)
         self._pending_log = None
+
+    def _optimizer_owners(self) -> Sequence[nn.Module]:
+        return [self.policy]

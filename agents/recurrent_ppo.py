@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, final
 
 import sb3_contrib
 import torch
 from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
-from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from ..wrappers.errors import SettingsError, unknown
 from .layers import Part
-from .learning_worlds import tell_advantages
 from .method import Method, overrides
 from .on_policy_host import OnPolicyHost
 from .ppo.parts import build_parts
 from .retention.retention_method import RetentionMethod
 from .retention.task import Examples
-from .update_log import forget_update
 
 BACKENDS = ("fused", "reference")
 """How sequences go through the LSTM: whole, or as in sb3-contrib, step by step."""
@@ -132,38 +127,11 @@ class RecurrentPPO(OnPolicyHost, sb3_contrib.RecurrentPPO):
         self._finish_iteration()
         self._write_row()
 
-    def collect_rollouts(
-        self,
-        env: VecEnv,
-        callback: BaseCallback,
-        rollout_buffer: RolloutBuffer,
-        n_rollout_steps: int,
-    ) -> bool:
-        """Fill the rollout buffer with experience.
-
-        Args:
-            env: the copies of the world.
-            callback: called at each step.
-            rollout_buffer: what to fill.
-            n_rollout_steps: steps of each copy.
-
-        Returns:
-            False if the callback ended the rollout.
-        """
-        forget_update(self.logger)
-        whole = super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
-        if whole:
-            tell_advantages(self.env, rollout_buffer.advantages)
-        return whole
-
     def _setup_model(self) -> None:
         super()._setup_model()
         if self.backend == "fused":
             # An attribute of the object, so that the class stays sb3-contrib's.
             vars(self.policy)["_process_sequence"] = process_sequence
-
-    def _optimizer_owners(self) -> Sequence[nn.Module]:
-        return [self.policy]
 
     def _build_parts(self) -> tuple[Part, ...]:
         for method in self.methods:

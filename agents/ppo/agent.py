@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, final
 
@@ -14,7 +14,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...wrappers.errors import unknown
 from ..backends import BACKENDS, WORTHWHILE_STEPS, can_compile, notify
@@ -22,12 +22,10 @@ from ..diagnostics import Diagnostics, diagnose
 from ..diagnostics.observation import copy_parameters
 from ..experience import Rollout
 from ..layers import Part
-from ..learning_worlds import tell_advantages
 from ..method import Method, overrides
 from ..networks import NotPure
 from ..on_policy_host import OnPolicyHost
 from ..retention.task import Examples
-from ..update_log import forget_update
 from .diagnosis import make_subject
 from .learner import PPOLearner
 from .old_examples import differentiate_actor
@@ -164,32 +162,16 @@ class PPO(OnPolicyHost, stable_baselines3.PPO):
                 self.logger.record(tag, value)
         self._write_row()
 
-    def collect_rollouts(
+    def _collect(
         self,
         env: VecEnv,
         callback: BaseCallback,
         rollout_buffer: RolloutBuffer,
         n_rollout_steps: int,
     ) -> bool:
-        """Fill the rollout buffer with experience.
-
-        Args:
-            env: the copies of the world.
-            callback: called at each step.
-            rollout_buffer: what to fill.
-            n_rollout_steps: steps of each copy.
-
-        Returns:
-            False if the callback ended the rollout.
-        """
-        forget_update(self.logger)
-        collect: Any = super().collect_rollouts
-        if self._collector is not None:
-            collect, env = self._collector.collect, self._watch(env)
-        whole: bool = collect(env, callback, rollout_buffer, n_rollout_steps)
-        if whole:
-            tell_advantages(self.env, rollout_buffer.advantages)
-        return whole
+        if self._collector is None:
+            return super()._collect(env, callback, rollout_buffer, n_rollout_steps)
+        return self._collector.collect(self._watch(env), callback, rollout_buffer, n_rollout_steps)
 
     def _connect_methods(self) -> None:
         self._learner = self._collector = None
@@ -262,9 +244,6 @@ class PPO(OnPolicyHost, stable_baselines3.PPO):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_learner", "_collector"]
-
-    def _optimizer_owners(self) -> Sequence[nn.Module]:
-        return [self.policy]
 
     def _build_parts(self) -> tuple[Part, ...]:
         parts = build_parts(self.policy)
