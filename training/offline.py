@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 import tyro
 
 from ..wrappers.errors import SettingsError
-from .settings import RunSettings, StepIterations, own_settings, require
+from .settings import NoDiagnostics, StepIterations, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainOffline(StepIterations, RunSettings):
+class TrainOffline(StepIterations, NoDiagnostics):
     """What all agents share that learn from collected sets: abstract. Steps are gradient steps."""
 
     sets: tuple[str, ...] = ()
@@ -53,15 +53,6 @@ class TrainOffline(StepIterations, RunSettings):
         Literal["carry", "reset", "per-task"], tyro.conf.Suppress
     ] = "carry"
     """Has no effect, as nothing is normalized."""
-
-    diagnostics: Annotated[bool, tyro.conf.Suppress] = True
-    """Has no effect: plasticity is looked at where agents learn online."""
-
-    layer_diagnostics_every: Annotated[int, tyro.conf.Suppress] = 10
-    """Has no effect, as `diagnostics`."""
-
-    trainability_every: Annotated[int, tyro.conf.Suppress] = 50
-    """Has no effect, as `diagnostics`."""
 
     iteration_steps: int = 1000
     """Gradient steps in an iteration: one row of the log."""

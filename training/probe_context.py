@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -137,24 +138,14 @@ def probe_context(settings: ProbeContext) -> list[dict[str, Any]]:
         SettingsError: the record is of another experiment.
     """
     import torch
-    from tqdm import tqdm
 
-    from .benchmark.rounds import known_rows, write_record
+    from .benchmark.rounds import complete_record
 
     torch.set_num_threads(1)
     head = {"experiment": "context", "settings": _plain(settings)}
-    rows = known_rows(settings.output, _plain(settings))
-    done = {(row["context"], row["seed"]) for row in rows}
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    # Seed after seed, so that whoever stops has all agents of some.
-    due = [(c, s) for s in seeds for c in settings.contexts if (c, s) not in done]
-    with tqdm(total=len(due), unit="agent") as progress:
-        for context, seed in due:
-            progress.set_description(f"seed {seed}, {context}")
-            rows.append(_train(settings, context, seed))
-            progress.update()
-            if settings.output is not None:
-                write_record(settings.output, head, rows)
+    train = partial(_train, settings)
+    rows = complete_record(settings.output, head, "context", settings.contexts, seeds, train)
     _show(settings, rows)
     if settings.picture is not None:
         _draw(settings, rows)

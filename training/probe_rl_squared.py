@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from statistics import mean
@@ -124,23 +125,12 @@ def probe_rl_squared(settings: ProbeRLSquared) -> list[dict[str, Any]]:
     Raises:
         SettingsError: the record is of another experiment.
     """
-    from tqdm import tqdm
-
-    from .benchmark.rounds import known_rows, write_record
+    from .benchmark.rounds import complete_record
 
     head = {"experiment": "rl-squared", "settings": _plain(settings)}
-    rows = known_rows(settings.output, _plain(settings))
-    done = {(row["arm"], row["seed"]) for row in rows}
     seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-    # Seed after seed, so that whoever stops has all agents of some.
-    due = [(arm, seed) for seed in seeds for arm in settings.arms if (arm, seed) not in done]
-    with tqdm(total=len(due), unit="agent") as progress:
-        for arm, seed in due:
-            progress.set_description(f"seed {seed}, {arm}")
-            rows.append(_train(settings, arm, seed))
-            progress.update()
-            if settings.output is not None:
-                write_record(settings.output, head, rows)
+    train = partial(_train, settings)
+    rows = complete_record(settings.output, head, "arm", settings.arms, seeds, train)
     _show(rows)
     return rows
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import tyro
-
-from .settings import RunSettings, activation_class, own_settings, require
+from .settings import NoDiagnostics, activation_class, own_settings, require
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class TrainRecurrentPPO(RunSettings):
+class TrainRecurrentPPO(NoDiagnostics):
     """Train PPO with an LSTM, sb3-contrib's, in a changing world.
 
     The defaults are those of `sb3_contrib.RecurrentPPO`. What the LSTM reads are observations
@@ -32,15 +30,6 @@ class TrainRecurrentPPO(RunSettings):
     methods: tuple[str, ...] = ()
     """What keeps the agent able to learn: those that docs/context.md names, each with or without
     :setting=value,...; it refuses the others."""
-
-    diagnostics: Annotated[bool, tyro.conf.Suppress] = True
-    """Has no effect: plasticity diagnostics know no LSTM."""
-
-    layer_diagnostics_every: Annotated[int, tyro.conf.Suppress] = 10
-    """Has no effect, as `diagnostics`."""
-
-    trainability_every: Annotated[int, tyro.conf.Suppress] = 50
-    """Has no effect, as `diagnostics`."""
 
     n_steps: int = 128
     """Steps of each copy in one rollout, at whose ends gradients through time end (sb3-contrib)."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import tyro
 
 from ..wrappers.errors import SettingsError
 
@@ -190,6 +192,20 @@ class RunSettings(ABC):
     @abstractmethod
     def learner(self) -> dict[str, Any]:
         """Return all settings of the agent alone, with nothing left to be filled in."""
+
+
+@dataclass(frozen=True)
+class NoDiagnostics(RunSettings):
+    """Of agents that no plasticity diagnostics look at: they learn offline, or have an LSTM."""
+
+    diagnostics: Annotated[bool, tyro.conf.Suppress] = True
+    """Has no effect, and is not shown; it stays, as all runs have it in their configuration."""
+
+    layer_diagnostics_every: Annotated[int, tyro.conf.Suppress] = 10
+    """Has no effect, as `diagnostics`."""
+
+    trainability_every: Annotated[int, tyro.conf.Suppress] = 50
+    """Has no effect, as `diagnostics`."""
 
 
 def require(settings: Any, name: str, fits: bool, allowed: str) -> None:

@@ -218,6 +218,44 @@ def known_rows(output: Path | None, settings: Mapping[str, Any]) -> list[dict[st
     return rows
 
 
+def complete_record(
+    output: Path | None,
+    head: Mapping[str, Any],
+    column: str,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    make: Callable[[str, int], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Make the rows that a record lacks, write it after each, and return all of them.
+
+    Seed after seed, so that whoever stops has all agents of some.
+
+    Args:
+        output: the record; None: nothing is read or written.
+        head: the experiment, and under "settings" what tells it from others.
+        column: what the rows tell agents apart by.
+        names: of the agents, as in that column.
+        seeds: of each of them.
+        make: trains one agent, and returns its row.
+
+    Raises:
+        SettingsError: the record is of another experiment.
+    """
+    from tqdm import tqdm
+
+    rows = known_rows(output, head["settings"])
+    done = {(row[column], row["seed"]) for row in rows}
+    due = [(name, seed) for seed in seeds for name in names if (name, seed) not in done]
+    with tqdm(total=len(due), unit="agent") as progress:
+        for name, seed in due:
+            progress.set_description(f"seed {seed}, {name}")
+            rows.append(make(name, seed))
+            progress.update()
+            if output is not None:
+                write_record(output, head, rows)
+    return rows
+
+
 def _time(candidate: Callable[[], Any]) -> Reading:
     cpu, started = _cpu_seconds(), time.perf_counter()
     told = candidate()
