@@ -23,6 +23,7 @@ Comparison = Literal[
     "ppo Pendulum-v1",
     "ppo HalfCheetah-v5",
     "sac Pendulum-v1",
+    "sac Pendulum-v1 narrow",
     "sac HalfCheetah-v5",
     "sac HalfCheetah-v5 narrow",
 ]
@@ -62,6 +63,7 @@ COURSES: dict[str, Course] = {
     ),
     "ppo HalfCheetah-v5": Course(100_000, _PPO, _ROLLOUT, copies=8, normalize=True),
     "sac Pendulum-v1": Course(5_000, _SAC, _WIDE),
+    "sac Pendulum-v1 narrow": Course(100_000, _SAC[:2], _NARROW),
     "sac HalfCheetah-v5": Course(15_000, _SAC, _WIDE),
     "sac HalfCheetah-v5 narrow": Course(100_000, _SAC[:2], _NARROW),
 }
