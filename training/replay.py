@@ -38,6 +38,8 @@ def check_replay(settings: TrainSAC) -> None:
             "--earlier-runs holds observations and rewards as they were: it does not go with "
             "--normalize-observations or --normalize-rewards"
         )
+    folder = settings.memmap_folder
+    require(settings, "memmap_folder", folder is None or Path(folder).is_dir(), "a folder")
     for folder in settings.earlier_runs:
         _require_plain(Path(folder))
 
@@ -48,6 +50,14 @@ def replay_settings(settings: TrainSAC) -> dict[str, Any]:
     Args:
         settings: of the agent.
     """
+    found = _kind_settings(settings)
+    if settings.memmap_folder is not None:
+        kept = found.setdefault("replay_buffer_kwargs", {})
+        kept["memmap_folder"] = settings.memmap_folder
+    return found
+
+
+def _kind_settings(settings: TrainSAC) -> dict[str, Any]:
     from ..agents.replay.mixed import MixedReplayBuffer
     from ..agents.replay.per_task import TaskReplayBuffer
     from ..agents.replay.reservoir import ReservoirReplayBuffer

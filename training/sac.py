@@ -55,6 +55,10 @@ class TrainSAC(StepIterations, RunSettings):
     earlier_share: float = 0.5
     """Part of each batch that comes from them (Tirumala et al.: half)."""
 
+    memmap_folder: str | None = None
+    """A folder, such as that of the runs, on whose disk the replay buffer lies in a memory-mapped
+    file; in memory by default. No result depends on it, and a run that goes on may have another."""
+
     learning_starts: int = 10_000
     """Random steps before learning, over all copies (their published code; SB3: 100)."""
 
@@ -160,8 +164,10 @@ class TrainSAC(StepIterations, RunSettings):
         check_replay(self)
 
     def learner(self) -> dict[str, Any]:
-        """Return all settings of SAC alone."""
-        return own_settings(self)
+        """Return all settings of SAC alone that decide what it learns."""
+        own = own_settings(self)
+        del own["memmap_folder"]
+        return own
 
     def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
         """Build the agent, ready to learn in `env`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class AroundReplayBuffer(ReplayBuffer):
             on.
         n_steps: over how many steps rewards are added up, at least 1.
         gamma: their discount factor; only with `n_steps` over 1.
+        memmap_folder: as for `LeanReplayBuffer`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class AroundReplayBuffer(ReplayBuffer):
         handle_timeout_termination: bool = True,
         n_steps: int = 1,
         gamma: float = 0.99,
+        memmap_folder: str | Path | None = None,
     ) -> None:
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
         self.optimize_memory_usage = False
@@ -57,6 +60,7 @@ class AroundReplayBuffer(ReplayBuffer):
             handle_timeout_termination=handle_timeout_termination,
             n_steps=n_steps,
             gamma=gamma,
+            memmap_folder=memmap_folder,
         )
         """The agent's own steps."""
         self.buffer_size = self.own.buffer_size

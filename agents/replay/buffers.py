@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -12,6 +13,7 @@ from stable_baselines3.common.buffers import BaseBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
+from .arrays import make_arrays
 from .lean_state import get_rows, set_rows
 from .n_step import n_step
 
@@ -39,6 +41,13 @@ class LeanReplayBuffer(ReplayBuffer):
             on.
         n_steps: over how many steps rewards are added up, at least 1.
         gamma: their discount factor; only with `n_steps` over 1.
+        memmap_folder: a folder on whose disk the arrays lie, in a memory-mapped file, so that they
+            may be larger than memory; samples are the same. None for memory. Checkpoints never
+            hold the file, which steps overwrite at all times: they write new rows to files of
+            their own, and a resumed run fills a new map from these.
+
+    Raises:
+        SettingsError: the file cannot be made.
 
     Example:
         >>> space = spaces.Box(-1, 1, (3,))
@@ -60,6 +69,7 @@ class LeanReplayBuffer(ReplayBuffer):
         handle_timeout_termination: bool = True,
         n_steps: int = 1,
         gamma: float = 0.99,
+        memmap_folder: str | Path | None = None,
     ) -> None:
         # Not ReplayBuffer's own: it would allocate every array, and observations twice.
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
@@ -72,19 +82,20 @@ class LeanReplayBuffer(ReplayBuffer):
         self.n_forgotten = 0
         """Steps of the whole life before which nothing is sampled any more."""
         rows = (self.buffer_size, n_envs)
-        # One row more than steps: the newest observation has no step of its own yet.
-        self.slots = np.zeros(
-            (self.buffer_size + 1, n_envs, *self.obs_shape),
-            self._maybe_cast_dtype(observation_space.dtype),
-        )
+        seen, done = (self._maybe_cast_dtype(s.dtype) for s in (observation_space, action_space))
+        columns: dict[str, Any] = {
+            # One row more than steps: the newest observation has no step of its own yet.
+            "slots": ((self.buffer_size + 1, n_envs, *self.obs_shape), seen),
+            "actions": ((*rows, self.action_dim), done),
+            "rewards": (rows, np.float32),
+            **{name: (rows, np.bool_) for name in ("dones", "timeouts", "broken")},
+        }
+        arrays = make_arrays(columns, memmap_folder)
+        self.slots = arrays["slots"]
         """The observations; that of the first step of the life is in slot 0."""
-        self.actions = np.zeros(
-            (*rows, self.action_dim), self._maybe_cast_dtype(action_space.dtype)
-        )
-        self.rewards = np.zeros(rows, np.float32)
-        self.dones = np.zeros(rows, np.bool_)
-        self.timeouts = np.zeros(rows, np.bool_)
-        self.broken = np.zeros(rows, np.bool_)
+        self.actions, self.rewards = arrays["actions"], arrays["rewards"]
+        self.dones, self.timeouts = arrays["dones"], arrays["timeouts"]
+        self.broken = arrays["broken"]
         """Where the next step does not begin where this one ended."""
         self._endings: dict[tuple[int, int], np.ndarray] = {}
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+
+from .arrays import make_arrays
 
 COLUMNS = ("observations", "actions", "rewards", "next_observations", "terminals")
 
@@ -21,6 +24,11 @@ class TransitionTable:
         size: most transitions.
         observation: an observation, for its shape and type.
         action: an action, for its shape and type.
+        memmap_folder: a folder on whose disk the arrays lie, in a memory-mapped file; None for
+            memory.
+
+    Raises:
+        SettingsError: the file cannot be made.
 
     Example:
         >>> table = TransitionTable(2, np.zeros(3, np.float32), np.zeros(1, np.float32))
@@ -29,15 +37,24 @@ class TransitionTable:
         (1, 7)
     """
 
-    def __init__(self, size: int, observation: np.ndarray, action: np.ndarray) -> None:
-        self.columns = {
-            "observations": np.zeros((size, *observation.shape), observation.dtype),
-            "actions": np.zeros((size, *action.shape), action.dtype),
-            "rewards": np.zeros(size, np.float32),
-            "next_observations": np.zeros((size, *observation.shape), observation.dtype),
-            "terminals": np.zeros(size, np.bool_),
+    def __init__(
+        self,
+        size: int,
+        observation: np.ndarray,
+        action: np.ndarray,
+        memmap_folder: str | Path | None = None,
+    ) -> None:
+        observations = ((size, *observation.shape), observation.dtype)
+        columns: dict[str, Any] = {
+            "observations": observations,
+            "actions": ((size, *action.shape), action.dtype),
+            "rewards": ((size,), np.float32),
+            "next_observations": observations,
+            "terminals": ((size,), np.bool_),
+            "numbers": ((size,), np.int64),
         }
-        self.numbers = np.zeros(size, np.int64)
+        self.columns = make_arrays(columns, memmap_folder)
+        self.numbers = self.columns.pop("numbers")
         self.n_rows = 0
 
     @property

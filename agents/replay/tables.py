@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,9 +34,10 @@ class TableReplayBuffer(ReplayBuffer):
         handle_timeout_termination: whether an episode that a time limit cut off counts as going
             on.
         seed: decides which transitions are kept; sampling draws from numpy's global generator.
+        memmap_folder: as for `LeanReplayBuffer`; each table has a file.
 
     Raises:
-        SettingsError: a seed out of its range.
+        SettingsError: a seed out of its range, or, when a table begins, a file that cannot be made.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class TableReplayBuffer(ReplayBuffer):
         handle_timeout_termination: bool = True,
         *,
         seed: int = 0,
+        memmap_folder: str | Path | None = None,
     ) -> None:
         BaseBuffer.__init__(self, buffer_size, observation_space, action_space, device, n_envs)
         if seed < 0:
@@ -56,6 +59,7 @@ class TableReplayBuffer(ReplayBuffer):
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
         self.generator = np.random.default_rng(seed)
+        self.memmap_folder = memmap_folder
         self.tables: dict[str, TransitionTable] = {}
         """The tables, by name."""
         self.seen: dict[str, int] = {}
@@ -182,7 +186,9 @@ class TableReplayBuffer(ReplayBuffer):
                 self.obs_shape, self._maybe_cast_dtype(self.observation_space.dtype)
             )
             action = np.zeros(self.action_dim, self._maybe_cast_dtype(self.action_space.dtype))
-            self.tables[name] = TransitionTable(self._table_size(), observation, action)
+            self.tables[name] = TransitionTable(
+                self._table_size(), observation, action, self.memmap_folder
+            )
             self.seen[name] = 0
         return self.tables[name]
 

@@ -30,6 +30,7 @@ from ..update_log import forget_update, read_update, show_update
 ITERATION_STEPS = 1000
 """Environment steps in an iteration: so that round numbers of steps end with one."""
 
+_FOLDER = "memmap_folder"
 _AVERAGED = ("actor_loss", "critic_loss", "ent_coef", "ent_coef_loss")
 
 
@@ -95,6 +96,10 @@ class StepIterations(OffPolicyAlgorithm):
             and not self.optimize_memory_usage
         )
         n_steps = self.n_steps
+        if self.replay_buffer_class is None and not lean and _FOLDER in self.replay_buffer_kwargs:
+            raise SettingsError(
+                f"{_FOLDER} needs observations of one array, and no optimize_memory_usage"
+            )
         if lean:
             self.replay_buffer_class = LeanReplayBuffer
             if n_steps > 1:
@@ -239,7 +244,13 @@ class StepIterations(OffPolicyAlgorithm):
             include: attributes to be saved that usually are not.
         """
         self.ratio_state = self.ratio.state_dict() if self.ratio is not None else {}
-        super().save(path, exclude, include)
+        kept = self.replay_buffer_kwargs
+        # Whoever loads the zip may have no such folder.
+        self.replay_buffer_kwargs = {name: kept[name] for name in kept if name != _FOLDER}
+        try:
+            super().save(path, exclude, include)
+        finally:
+            self.replay_buffer_kwargs = kept
 
     def _excluded_save_params(self) -> list[str]:
         # Whoever loads the zip has no such buffer without this package, and maybe not its sources.

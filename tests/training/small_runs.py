@@ -165,6 +165,9 @@ BUFFERS: dict[str, Any] = {
     "sac, reservoir": replace(IN_TASKS["sac"], replay="reservoir"),
     "sac, per-task": replace(IN_TASKS["sac"], replay="per-task", present_share=0.5),
     "sac, three steps": replace(SAC, n_steps=3),
+    # The files have no names: nothing is left there.
+    "sac, memory-mapped": replace(SAC, memmap_folder="."),
+    "sac, per-task, memory-mapped": replace(IN_TASKS["sac"], replay="per-task", memmap_folder="."),
 }
 
 COTASP = TrainCoTASP(

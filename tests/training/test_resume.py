@@ -156,6 +156,8 @@ def test_checkpoints_change_nothing_where_worlds_keep_their_state(
 
 def test_a_process_that_is_killed_goes_on(tmp_path: Path, whole: Any) -> None:
     settings = replace(AGENTS["sac+method"], world_backend="native", runs_folder=str(tmp_path))
+    # The other has its replay buffer in memory.
+    settings = replace(settings, memmap_folder=str(tmp_path))
     assert run_killed(settings, "once more", tmp_path / "log", kills=4, patient=True) >= 2
     compare_runs(plan_run(settings).folder, whole("sac+method", "native"))
 

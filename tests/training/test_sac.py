@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +95,7 @@ def test_the_last_iteration_is_run_to_its_end(total: int, whole: int) -> None:
         ({"present_share": 0.5}, "--present-share must be left out without --replay per-task"),
         ({"earlier_share": 1.5}, "--earlier-share must be from 0 to 1, not 1.5"),
         ({"replay": "reservoir", "n_steps": 3}, "--replay reservoir keeps single transitions"),
+        ({"memmap_folder": "no/such"}, "--memmap-folder must be a folder, not no/such"),
         (
             {"earlier_runs": ("x",), "normalize_rewards": True},
             "does not go with --normalize-observations or --normalize-rewards",
@@ -113,8 +115,11 @@ def test_replay_that_cannot_be(settings: dict[str, Any], sentence: str) -> None:
         ({"replay": "per-task", "present_share": 0.5}, "TaskReplayBuffer"),
     ],
 )
-def test_replay_buffers(settings: dict[str, Any], kind: str) -> None:
+def test_replay_buffers(settings: dict[str, Any], kind: str, tmp_path: Path) -> None:
     env = make_vec_env("Pendulum-v1", 1)
-    agent: Any = TrainSAC(buffer_size=100, **settings).build_agent(env, ())
+    given = TrainSAC(buffer_size=100, memmap_folder=str(tmp_path), **settings)
+    agent: Any = given.build_agent(env, ())
     assert type(agent.replay_buffer).__name__ == kind
     assert getattr(agent.replay_buffer, "n_steps", 1) == settings.get("n_steps", 1)
+    assert agent.replay_buffer_kwargs["memmap_folder"] == str(tmp_path)
+    assert "memmap_folder" not in given.learner()
