@@ -79,7 +79,11 @@ class AdamSettings:
                 values.mul_(1 - rate * self.weight_decay)
             else:
                 gradient = gradient + self.weight_decay * values
-        values.sub_(self.direction(memory, gradient, weights).mul_(rate))
+        numerator, denominator = self._fraction(memory, gradient, weights)
+        if isinstance(rate, Tensor):
+            values.sub_(numerator.div_(denominator).mul_(rate))
+        else:
+            values.addcdiv_(numerator, denominator, value=-rate)
 
     def direction(
         self, memory: Memory, gradient: Tensor, weights: Sequence[float | Tensor]
@@ -93,21 +97,28 @@ class AdamSettings:
             weights: 1 - beta**steps of either decay: the bias corrections where no element was
                 reset.
         """
+        numerator, denominator = self._fraction(memory, gradient, weights)
+        return numerator.div_(denominator)
+
+    def _fraction(
+        self, memory: Memory, gradient: Tensor, weights: Sequence[float | Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the direction as a numerator and a denominator, after `direction`'s arguments."""
         mean, square = (memory[name] for name in MOMENTS)
         beta1, beta2 = self.betas
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        # (mean / w1) / (sqrt(square / w2) + eps), expanded, since divisions are what takes time.
         if WEIGHTS[0] in memory:
             one = mean.new_ones(())
-            own = [
+            w1, w2 = (
                 memory[name].lerp_(one, 1 - beta)
                 for name, beta in zip(WEIGHTS, self.betas, strict=True)
-            ]
-            return (mean / own[0]).div_((square / own[1]).sqrt_().add_(self.eps))
-        # (mean / w1) / (sqrt(square / w2) + eps), with one operation less.
+            )
+            root = (square * w2).sqrt_().add_(w2, alpha=self.eps)
+            return mean * w2, root.mul_(w1)
         correction = weights[1] ** 0.5
-        denominator = square.sqrt().add_(correction * self.eps)
-        return (mean * (correction / weights[0])).div_(denominator)
+        return mean * (correction / weights[0]), square.sqrt().add_(correction * self.eps)
 
 
 def steps_flat(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> bool:

@@ -60,6 +60,10 @@ class Method(nn.Module):
     needs_gradients: ClassVar[bool] = False
     """Whether the parameters' `grad`, clipped, is to be kept for its `after_step`."""
 
+    acts_rarely: ClassVar[bool] = False
+    """Whether it changes parameters so rarely, if ever, that what only this needs is prepared when
+    it first happens."""
+
     replays: ClassVar[bool] = False
     """Whether it means nothing to agents without a replay buffer, though it has none of its
     seams."""
@@ -338,11 +342,12 @@ def overrides(method: Method, *seams: str) -> bool:
     return any(getattr(type(method), seam) is not getattr(Method, seam) for seam in seams)
 
 
-def may_reset_optimizer(methods: Iterable[Method]) -> bool:
+def may_reset_optimizer(methods: Iterable[Method], soon: bool = False) -> bool:
     """Say whether methods act where they may let the optimizer forget some of what it knows.
 
     Args:
         methods: an agent's.
+        soon: whether to ask only those that do not act rarely.
 
     Example:
         >>> class Idle(Method):
@@ -350,7 +355,8 @@ def may_reset_optimizer(methods: Iterable[Method]) -> bool:
         >>> may_reset_optimizer([Idle()])
         False
     """
-    return any(overrides(method, "after_step", "on_change") for method in methods)
+    asked = [method for method in methods if not (soon and method.acts_rarely)]
+    return any(overrides(method, "after_step", "on_change") for method in asked)
 
 
 def needs_replay(method: Method) -> bool:

@@ -89,9 +89,14 @@ class FlatParameters:
             return False
         return first.data_ptr() == self.values.data_ptr()
 
+    @property
+    def holds_weights(self) -> bool:
+        """Whether each element has a bias correction of its own."""
+        return WEIGHTS[0] in self.memory
+
     def hold_weights(self) -> None:
         """Give each element a bias correction of its own, if single ones may be reset."""
-        if self.elementwise and WEIGHTS[0] not in self.memory:
+        if self.elementwise and not self.holds_weights:
             for name in WEIGHTS:
                 self._take_over(name)
 

@@ -33,6 +33,8 @@ class Occasional(Method):
     training batch or a gradient waits for the actor's next step in each case.
     """
 
+    acts_rarely: ClassVar[bool] = True
+
     waits_for_step: ClassVar[bool] = False
     """Whether `act` asks for the last batch or its gradient, and so follows a gradient step."""
 
@@ -90,7 +92,11 @@ class Occasional(Method):
                 count.critic_steps += 1
             return
         count.actor_steps += 1
-        if count.waiting or self._is_update_due():
+        every = self.every_updates
+        is_due = every is not None and count.updates >= (count.periods + 1) * every
+        if is_due:
+            count.periods = count.updates // every  # type: ignore[operator]
+        if is_due or count.waiting:
             self._act()
 
     def after_iteration(self) -> dict[str, float]:
@@ -114,15 +120,6 @@ class Occasional(Method):
     def draw_seed(self) -> int:
         """Return a seed that differs from occasion to occasion, for `Part.fresh`."""
         return int(torch.randint(2**62, (), generator=self.generator))
-
-    def _is_update_due(self) -> bool:
-        if self.every_updates is None:
-            return False
-        count = self.count
-        periods = count.updates // self.every_updates
-        due = periods > count.periods
-        count.periods = periods
-        return due
 
     def _is_step_due(self) -> bool:
         if self.every_steps is None:
@@ -171,7 +168,7 @@ class Occasional(Method):
 
 
 @final
-@dataclass
+@dataclass(slots=True)
 class Count:
     """What an occasional method has counted: plain numbers, cheap to look at after each step."""
 

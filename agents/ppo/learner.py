@@ -55,7 +55,8 @@ class PPOLearner:
         """The penalties of the gradient steps since somebody last cleared the list."""
         self._agent = agent
         self._parts = parts
-        self._after_step = [(method, part) for method in acting for part in parts]
+        self._resets_soon = may_reset_optimizer(methods, soon=True)
+        self._after_step = [(method.after_step, part) for method in acting for part in parts]
         penalizing = [method for method in methods if overrides(method, "penalty")]
         self._penalized = [(method, part) for method in penalizing for part in parts]
         self._gathered = gather_penalties(methods, parts, self.flat.parameters)
@@ -67,7 +68,7 @@ class PPOLearner:
         for part in parts:
             part.observed, part.batch = True, self._last_observations
         self._update: Update | None = None
-        self._functions = SimpleNamespace()
+        self._functions: dict[bool, SimpleNamespace] = {}
 
     @torch.no_grad()
     def train(self) -> None:
@@ -118,12 +119,12 @@ class PPOLearner:
             observers=self._observers,
             penalties=self._gathered,
         )
-        if self.compiled:
-            # What was compiled does not look whether there are more of them.
+        if self.compiled and self._resets_soon:
+            # They would come in mid-run, and with them another compilation.
             flat.hold_weights()
         if update != self._update:
             self._update = update
-            self._functions = _compile(update)
+            self._functions = {held: _compile(update) for held in (False, True)}
         if self._exposes:
             flat.expose_gradient()
         return update
@@ -162,7 +163,8 @@ class PPOLearner:
         penalty: Tensor | None = None
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
-            functions, numbers = self._functions, tensor
+            # What was compiled does not look how much there is in the memory.
+            functions, numbers = self._functions[flat.holds_weights], tensor
         joined = flat.fused and not (self._penalized or self._exposes or self._changing)
         if joined and agent.target_kl is None:
             statistics, features = functions.step(flat.values, flat.memory, rows, numbers)
@@ -228,8 +230,8 @@ class PPOLearner:
             for part in self._parts:
                 for layer, outputs in zip(part.hidden, features[part.name], strict=True):
                     layer.features = outputs
-        for method, part in self._after_step:
-            method.after_step(part)
+        for act, part in self._after_step:
+            act(part)
 
     def _log(self, epochs: list[list[Tensor]], scales: Scales) -> None:
         agent = self._agent

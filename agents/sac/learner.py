@@ -64,6 +64,7 @@ class SACLearner:
         )
         acting = any(overrides(method, "after_step") for method in methods)
         self._resets = may_reset_optimizer(methods)
+        self._resets_soon = may_reset_optimizer(methods, soon=True)
         self.actor = FlatParameters(list(actor.parameters()), actor.optimizer, self._resets)
         self.critic = FlatParameters(
             list(agent.critic.parameters()), agent.critic.optimizer, self._resets
@@ -94,7 +95,7 @@ class SACLearner:
             self._weights = torch.tensor(options.entropy_weights, dtype=self._dtype)
         self._prepared: tuple[Update, int] | None = None
         self._plain: dict[str, Callable[..., Any]] = {}
-        self._compiled: dict[str, Callable[..., Any]] = {}
+        self._compiled: dict[bool, dict[str, Callable[..., Any]]] = {}
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -122,8 +123,8 @@ class SACLearner:
             adopt(flat)
             if self._exposes:
                 flat.expose_gradient()
-            if self.compiled:
-                # What was compiled does not look whether there are more of them.
+            if self.compiled and self._resets_soon:
+                # They would come in mid-run, and with them another compilation.
                 flat.hold_weights()
         self._prepare(batch_size)
         logged: dict[str, list[Tensor]] = {}
@@ -195,7 +196,8 @@ class SACLearner:
         self, name: str, flat: FlatParameters, parts: Sequence[Part], rest: tuple[Any, ...]
     ) -> tuple[Any, ...]:
         """Make a gradient step of one of the networks; return the loss and what comes with it."""
-        functions = self._compiled if self.compiled else self._plain
+        # What was compiled does not look how much there is in the memory.
+        functions = self._compiled[flat.holds_weights] if self.compiled else self._plain
         total: Tensor | None = None
         if flat.fused and not (self._penalized or self._exposes or self._changing):
             results = functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
@@ -307,6 +309,9 @@ class SACLearner:
             return
         self._prepared, self._plain = (update, batch_size), make_functions(update)
         self._compiled = {
-            name: Compiled(function, f"SAC's {name.replace('_', ' ')}", constant=True)
-            for name, function in self._plain.items()
+            held: {
+                name: Compiled(function, f"SAC's {name.replace('_', ' ')}", constant=True)
+                for name, function in self._plain.items()
+            }
+            for held in (False, True)
         }

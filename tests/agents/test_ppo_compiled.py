@@ -31,7 +31,8 @@ def test_it_equals_the_reference_with_continual_backprop(
         reference, fast = twins("compiled", **own)
     train_both(reference, fast)
     assert fast.backend_in_use == "compiled"
-    assert "everlearn: compiled PPO's update in" in caplog.messages[-1]
+    compiled = [line for line in caplog.messages if "everlearn: compiled PPO's update in" in line]
+    assert len(compiled) == 1
     log, wanted = fast.logger.name_to_value, reference.logger.name_to_value
     assert log.keys() == wanted.keys()
     for tag, value in wanted.items():
@@ -71,9 +72,22 @@ def test_it_equals_the_reference(
     reference, fast = twins("compiled", dtype, env=env, **own)
     train_both(reference, fast)
     assert fast.backend_in_use == "compiled"
-    used = [f for f in vars(fast._learner._functions).values() if f.seconds is not None]
+    known = [f for each in fast._learner._functions.values() for f in vars(each).values()]
+    used = [function for function in known if function.seconds is not None]
     assert used
     assert not any(function.failed for function in used)
+
+
+@pytest.mark.slow
+def test_what_acts_rarely_has_other_code_from_its_first_act(
+    twins: Callable[..., Any], train_both: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    redo = make_method("redo", every_updates=20, dormant_threshold=1.0)
+    reference, fast = twins("compiled", methods=[redo])
+    assert not fast._learner.flat.holds_weights
+    train_both(reference, fast)
+    assert fast._learner.flat.holds_weights
+    assert sum("everlearn: compiled PPO's update in" in line for line in caplog.messages) == 2
 
 
 def test_functions_do_not_share_torchs_count_of_compilations() -> None:

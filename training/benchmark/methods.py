@@ -96,7 +96,7 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
             found = cost_rows(agent, backend, fitting, settings)
             columns = ["method", "backend", "microseconds", "ratio"]
             cells = [
-                [row["method"], row["backend"], f"{row['microseconds']:.0f}", f"{row['ratio']:.2f}"]
+                [row["method"], row["backend"], f"{row['microseconds']:.0f}", f"{row['ratio']:.3f}"]
                 for row in found
             ]
             print_table(columns, cells, right=columns[2:])

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 PPO_SHAPE = Shape("HalfCheetah", 17, 6, 64, 64)
 SAC_SHAPE = Shape("HalfCheetah", 17, 6, 256, 256)
 
-UPDATES = {"ppo": ROLLOUT // PPO_SHAPE.batch_size, "sac": 8}
+EPOCHS = 10
+"""Of PPO's iteration, as by default: what is done once an iteration weighs as it does in a run."""
+
+UPDATES = {"ppo": EPOCHS * ROLLOUT // PPO_SHAPE.batch_size, "sac": 8}
 """Gradient steps in one turn, by agent."""
 
 
@@ -73,7 +76,7 @@ def _make_ppo(backend: str, methods: list[Method]) -> Any:
         "MlpPolicy",
         StillWorld(PPO_SHAPE),
         n_steps=ROLLOUT,
-        n_epochs=1,
+        n_epochs=EPOCHS,
         batch_size=PPO_SHAPE.batch_size,
         seed=0,
         device="cpu",
