@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from ..wrappers.errors import SettingsError
+from .residual import Residual
 
 NORMS = (nn.LayerNorm, nn.RMSNorm)
 """Normalisations of a layer's units."""
@@ -29,7 +30,7 @@ def network_bodies(policy: nn.Module) -> tuple[nn.Sequential, ...]:
         bare network alone.
 
     Raises:
-        SettingsError: the networks are made of something else.
+        SettingsError: the networks are made of something else, or of residual blocks too.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -50,6 +51,11 @@ def network_bodies(policy: nn.Module) -> tuple[nn.Sequential, ...]:
     for network in found:
         if not isinstance(network, nn.Sequential):
             raise SettingsError(f"methods can't see into a {type(network).__name__}")
+        if any(isinstance(module, Residual) for module in network):
+            raise SettingsError(
+                "methods that change how networks are built can't have residual blocks in them: "
+                "leave out one of the two"
+            )
     return tuple(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
 from ..wrappers.errors import SettingsError
+from .residual import Residual
 
 
 @final
@@ -41,6 +42,16 @@ class HiddenLayer:
     features: Tensor | None = None
     """The units' outputs as `outgoing` read them in the last training batch, of shape (batch,
     width) and without gradient; None before the first, or where no method needs them."""
+
+    skip: int = 0
+    """How many layers before this one is that whose units are added to what it makes, as at the end
+    of a residual block; 0 for none."""
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """`incoming`, what lies between, and the activation if there is one."""
+        after = () if self.activation is self.incoming else (self.activation,)
+        return (self.incoming, *self.between, *after)
 
     @property
     def width(self) -> int:
@@ -196,14 +207,16 @@ def hidden_layers(body: nn.Module, output: Sequence[nn.Linear]) -> tuple[HiddenL
     """Find the hidden layers of a network.
 
     Args:
-        body: all modules up to the last hidden units, as (nested) `nn.Sequential`.
+        body: all modules up to the last hidden units, as (nested) `nn.Sequential`, also with
+            residual blocks (`everlearn.agents.residual`).
         output: the linear maps that read the last hidden units.
 
     Returns:
         The layers from the input to the output; none for an empty body.
 
     Raises:
-        SettingsError: the body is something else than a sequence.
+        SettingsError: the body is something else than a sequence, or has a residual block without
+            a linear map right after and in the beginning of it, and one anywhere before it.
 
     Example:
         >>> body = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4), nn.Tanh())
@@ -211,19 +224,62 @@ def hidden_layers(body: nn.Module, output: Sequence[nn.Linear]) -> tuple[HiddenL
         [8, 4]
     """
     groups: list[list[nn.Module]] = []
-    for module in _flatten(body):
-        if isinstance(module, nn.Linear):
-            groups.append([module])
-        elif groups:
-            groups[-1].append(module)
+    skips: dict[int, int] = {}
+    _collect(body, groups, skips)
     layers: list[HiddenLayer] = []
     readers = tuple(output)
-    for incoming, *rest in reversed(groups):
+    for index in reversed(range(len(groups))):
+        incoming, *rest = groups[index]
         assert isinstance(incoming, nn.Linear)
         modules = [incoming, *rest]
-        layers.append(HiddenLayer(incoming, modules[-1], readers, tuple(modules[1:-1])))
+        between, skip = tuple(modules[1:-1]), skips.get(index, 0)
+        layers.append(HiddenLayer(incoming, modules[-1], readers, between, skip=skip))
         readers = (incoming,)
     return tuple(reversed(layers))
+
+
+def sequence_of(layers: Sequence[HiddenLayer]) -> nn.Sequential:
+    """Return hidden layers as one sequence of their own modules.
+
+    Args:
+        layers: all hidden layers of a network, from the input to the output.
+
+    Example:
+        >>> block = Residual(nn.Sequential(nn.Linear(8, 8)))
+        >>> body = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), block)
+        >>> layers = hidden_layers(body, [nn.Linear(8, 1)])
+        >>> [type(module).__name__ for module in sequence_of(layers)]
+        ['Linear', 'ReLU', 'Residual']
+    """
+    modules: list[nn.Module] = []
+    starts: list[int] = []
+    for index, layer in enumerate(layers):
+        starts.append(len(modules))
+        modules += layer.modules
+        if layer.skip:
+            start = starts[index - layer.skip + 1]
+            modules[start:] = [Residual(nn.Sequential(*modules[start:]))]
+    return nn.Sequential(*modules)
+
+
+def walk(
+    layers: Sequence[HiddenLayer], inputs: Tensor, evaluate: Callable[[nn.Module, Tensor], Tensor]
+) -> list[Tensor]:
+    """Return what each hidden layer makes of inputs.
+
+    Args:
+        layers: all hidden layers of a network, from the input to the output.
+        inputs: what the first one reads, of shape (batch, inputs).
+        evaluate: returns what a module makes of its inputs.
+    """
+    features: list[Tensor] = []
+    for index, layer in enumerate(layers):
+        for module in layer.modules:
+            inputs = evaluate(module, inputs)
+        if layer.skip:
+            inputs = features[index - layer.skip] + inputs
+        features.append(inputs)
+    return features
 
 
 @torch.no_grad()
@@ -242,7 +298,7 @@ def compute_features(layers: Sequence[HiddenLayer], inputs: Tensor) -> list[Tens
         >>> [tuple(units.shape) for units in compute_features(layers, torch.ones(5, 3))]
         [(5, 8), (5, 4)]
     """
-    return _forward(layers, inputs)
+    return walk(layers, inputs, _evaluate)
 
 
 def compute_outputs(part: Part, inputs: Tensor) -> Tensor:
@@ -266,17 +322,7 @@ def compute_outputs(part: Part, inputs: Tensor) -> Tensor:
         >>> compute_outputs(part, torch.ones(5, 3)).shape
         torch.Size([5, 2])
     """
-    return _evaluate(part.output[0], [inputs, *_forward(part.hidden, inputs)][-1])
-
-
-def _forward(layers: Sequence[HiddenLayer], inputs: Tensor) -> list[Tensor]:
-    features: list[Tensor] = []
-    for layer in layers:
-        after = () if layer.activation is layer.incoming else (layer.activation,)
-        for module in (layer.incoming, *layer.between, *after):
-            inputs = _evaluate(module, inputs)
-        features.append(inputs)
-    return features
+    return _evaluate(part.output[0], [inputs, *walk(part.hidden, inputs, _evaluate)][-1])
 
 
 def _evaluate(module: nn.Module, inputs: Tensor) -> Tensor:
@@ -346,13 +392,28 @@ def _capture(reader: nn.Linear, keep: Callable[[Tensor], None]) -> RemovableHand
     return reader.register_forward_pre_hook(look)
 
 
-def _flatten(module: nn.Module) -> Iterator[nn.Module]:
-    if not isinstance(module, nn.Sequential):
+def _collect(body: nn.Module, groups: list[list[nn.Module]], skips: dict[int, int]) -> None:
+    """Gather each linear map with what follows it, and where residual blocks end."""
+    if not isinstance(body, nn.Sequential):
         raise SettingsError(
-            f"methods need networks made of nn.Sequential, not {type(module).__name__}"
+            f"methods need networks made of nn.Sequential, not {type(body).__name__}"
         )
-    for child in module:
+    for child in body:
+        before = len(groups)
         if isinstance(child, nn.Sequential):
-            yield from _flatten(child)
-        else:
-            yield child
+            _collect(child, groups, skips)
+        elif isinstance(child, nn.Linear):
+            groups.append([child])
+        elif isinstance(child, Residual):
+            if not groups or not isinstance(child.branch[0], nn.Linear):
+                raise SettingsError(
+                    "methods need residual blocks to begin with a linear map, and one before them"
+                )
+            _collect(child.branch, groups, skips)
+            skips[len(groups) - 1] = len(groups) - before
+        elif before - 1 in skips:
+            raise SettingsError(
+                f"methods need a linear map after a residual block, not {type(child).__name__}"
+            )
+        elif groups:
+            groups[-1].append(child)

@@ -17,6 +17,7 @@ from torch.func import functional_call, vjp
 from torch.nn.utils import parametrize
 
 from .prompts.mask import PromptMask
+from .residual import Residual
 
 Parameters = Sequence[Tensor]
 """All parameters of an agent; steps know theirs by position."""
@@ -340,6 +341,8 @@ def _leaves(modules: Sequence[nn.Module]) -> Iterator[nn.Module]:
 
 def _require_pure(module: nn.Module) -> None:
     kind = type(module).__name__
+    if isinstance(module, Residual):
+        raise NotPure("residual blocks")
     if getattr(module, "inplace", False):
         raise NotPure(f"{kind} changes its inputs")
     if parametrize.is_parametrized(module):

@@ -57,23 +57,30 @@ PRESETS = {
         },
     ),
     "bro": Preset(
-        summary="replay ratio 10 with wide layer-normed networks, and all reset now and then",
+        summary="replay ratio 10 with wide residual networks, and all reset now and then",
         source="Nauman et al., NeurIPS 2024; naumix/BiggerRegularizedOptimistic",
         departures=(
-            "no residual connections, quantiles, optimistic second actor or weight decay; the "
-            "actor is as wide as the critics; resets every 250,000 steps, without those at 15,001 "
-            "and 50,001"
+            "no quantiles, optimistic second actor or limits by tanh of the actor's standard "
+            "deviation; the actor's outputs begin by torch's law; Adam's decay of the mean is 0.9 "
+            "for the temperature too, where theirs is 0.5"
         ),
         settings={
             "replay_ratio": 10.0,
             "batch_size": 128,
             "learning_starts": 2_500,
             "hidden_sizes": (512, 512, 512),
-            "layer_norm": "critic",
+            "actor_sizes": (256, 256),
+            "layer_norm": "both",
+            "residual_blocks": True,
+            "weight_decay": 1e-4,
+            "decoupled_weight_decay": True,
             "target_value": "mean",
             "actor_value": "mean",
             "target_entropy_scale": -0.5,
-            "methods": ("resets:every_steps=250000",),
+            "methods": (
+                "resets:every_steps=none,at_steps=[15000,50000,250000,500000,750000,1000000,"
+                "1500000,2000000]",
+            ),
         },
     ),
     "ace": Preset(

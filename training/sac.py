@@ -92,8 +92,14 @@ class TrainSAC(StepIterations, RunSettings):
     weight_decay: float = 0.0
     """L2 penalty inside Adam, added to the gradient (SB3: 0)."""
 
+    decoupled_weight_decay: bool = False
+    """Whether the weight decay shrinks the weights instead, as in AdamW (SB3: no; BRO: yes)."""
+
     hidden_sizes: tuple[int, ...] = (256, 256)
     """Units of each hidden layer, for the actor and each critic alike (Haarnoja et al.)."""
+
+    actor_sizes: tuple[int, ...] | None = None
+    """Units of the actor's hidden layers, if others (Haarnoja et al.: the same; BRO: half)."""
 
     activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = "relu"
     """Activation of the hidden layers (Haarnoja et al.: relu)."""
@@ -103,6 +109,10 @@ class TrainSAC(StepIterations, RunSettings):
 
     layer_norm: Literal["none", "critic", "both"] = "none"
     """Which networks have a layer norm before each activation (DroQ, Hiraoka 2022: critic)."""
+
+    residual_blocks: bool = False
+    """Whether these are of residual blocks: one layer, then a block of two for each further one
+    (BroNet, Nauman et al. 2024)."""
 
     actor_delay: int = 1
     """Critic steps for each step of actor and temperature (Haarnoja et al.: 1; ACE: 2)."""
@@ -154,10 +164,13 @@ class TrainSAC(StepIterations, RunSettings):
             require(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
         for name in ("adam_beta1", "adam_beta2"):
             require(self, name, 0 <= getattr(self, name) < 1, "0 or more and less than 1")
+        normalized = self.layer_norm != "none" or not self.residual_blocks
+        require(self, "residual_blocks", normalized, "left out where layer_norm is none")
         require(self, "replay_ratio", 0 <= self.replay_ratio < float("inf"), "0 or more")
         if self.temperature != "auto":
             require(self, "temperature", self.temperature >= 0, "auto, or 0 or more")
-        require(self, "hidden_sizes", min(self.hidden_sizes, default=1) >= 1, "1 or more each")
+        for name in ("hidden_sizes", "actor_sizes"):
+            require(self, name, min(getattr(self, name) or (), default=1) >= 1, "1 or more each")
         scales = self.normalize_observations or self.normalize_rewards
         fits = self.start_from is None or not scales
         require(self, "start_from", fits, "left out where observations or rewards are normalized")
@@ -187,6 +200,7 @@ class TrainSAC(StepIterations, RunSettings):
             iteration_steps=self.iteration_steps,
             replay_ratio=self.replay_ratio,
             layer_norm=self.layer_norm,
+            residual_blocks=self.residual_blocks,
             actor_delay=self.actor_delay,
             target_update_interval=self.target_update_interval,
             target_critics=self.target_critics,
@@ -208,16 +222,21 @@ class TrainSAC(StepIterations, RunSettings):
             ent_coef=self.temperature,
             target_entropy=self.target_entropy_scale * float(np.prod(env.action_space.shape or 1)),
             policy_kwargs={
-                "net_arch": list(self.hidden_sizes),
+                "net_arch": self._layers(),
                 "activation_fn": activation_class(self.activation),
                 "n_critics": self.n_critics,
                 "optimizer_kwargs": {
                     "betas": (self.adam_beta1, self.adam_beta2),
                     "eps": self.adam_epsilon,
                     "weight_decay": self.weight_decay,
+                    **({"decoupled_weight_decay": True} if self.decoupled_weight_decay else {}),
                 },
             },
         )
         if self.start_from is not None:
             begin_from(agent, self.start_from)
         return agent
+
+    def _layers(self) -> list[int] | dict[str, list[int]]:
+        sizes = list(self.hidden_sizes)
+        return sizes if self.actor_sizes is None else {"pi": list(self.actor_sizes), "qf": sizes}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...wrappers.errors import SettingsError
-from ..layers import Part
+from ..layers import Part, sequence_of
 from . import measures
 from .observation import borrowed, evaluation_mode, observe, sites
 from .trainability import trainability
@@ -166,11 +166,7 @@ def _fit(before: Sequence[Tensor], parts: Sequence[Part]) -> bool:
 
 def _probe(part: Part, seen: measures.AllSeen, settings: Diagnostics) -> float:
     """Let a copy of a network learn random targets."""
-    modules: list[nn.Module] = []
-    for layer in part.hidden:
-        activation = [] if layer.activation is layer.incoming else [layer.activation]
-        modules += [layer.incoming, *layer.between, *activation]
-    network = nn.Sequential(*modules, part.output[0])
+    network = nn.Sequential(*sequence_of(part.hidden), part.output[0])
     # The same numbers each time: two probes differ by the network and the batch alone.
     generator = torch.Generator().manual_seed(0)
     inputs = seen[sites(part)[0].linear].inputs

@@ -24,10 +24,11 @@ Diagnostic = Literal["none", "dormant_fraction", "effective_rank"]
 class Occasional(Method):
     """Acts on all networks at once, at each of its occasions: abstract base.
 
-    There are four kinds of occasions, and any of them may be combined. By updates, it acts right
+    There are five kinds of occasions, and any of them may be combined. By updates, it acts right
     after the actor's step of the update that is due, or after the next one where the actor makes
-    fewer steps than the critics. By environment steps, it acts at the end of the iteration in
-    which they are reached, once even if more than one is. At a told change it acts at once. By a
+    fewer steps than the critics. By environment steps, counted or
+    listed, it acts at the end of the iteration in which they are reached, once even if more than
+    one is. At a told change it acts at once. By a
     diagnostic, which is looked at after each iteration that had updates, it acts when the value
     crosses the threshold, and again only after it was on the good side in between. What needs a
     training batch or a gradient waits for the actor's next step in each case.
@@ -54,6 +55,10 @@ class Occasional(Method):
     threshold: float = 0.5
     """Where the diagnostic is too bad, from 0 to 1."""
 
+    at_steps: tuple[int, ...] = ()
+    """Environment steps over all copies that are occasions, each once (BRO resets at 15,000 and
+    50,000, and then every 250,000)."""
+
     def __post_init__(self) -> None:
         """Check the settings' ranges.
 
@@ -65,6 +70,13 @@ class Occasional(Method):
             value = getattr(self, name)
             self.require(name, value is None or value > 0, "none, or 1 or more")
         self.require("threshold", 0 <= self.threshold <= 1, "from 0 to 1")
+        self.require("at_steps", min(self.at_steps, default=1) > 0, "1 or more each")
+
+    @property
+    def has_occasions(self) -> bool:
+        """Whether there can ever be an occasion."""
+        counted = self.every_updates is not None or self.every_steps is not None
+        return counted or bool(self.at_steps) or self.at_change or self.diagnostic != "none"
 
     @abstractmethod
     def act(self) -> None:
@@ -72,11 +84,10 @@ class Occasional(Method):
 
     def attach(self, parts: Sequence[Part], seed: int) -> None:
         """Begin to count, and say so where no occasion will ever come."""
-        never = self.every_updates is None and self.every_steps is None and not self.at_change
-        if never and self.diagnostic == "none":
+        if not self.has_occasions:
             notify(
                 f"{self.name} never acts: give it an occasion by every_updates, every_steps, "
-                "at_change or diagnostic"
+                "at_steps, at_change or diagnostic"
             )
         self.generator = torch.Generator().manual_seed(seed)
         self.parts = tuple(parts)
@@ -122,13 +133,16 @@ class Occasional(Method):
         return int(torch.randint(2**62, (), generator=self.generator))
 
     def _is_step_due(self) -> bool:
-        if self.every_steps is None:
+        if self.every_steps is None and not self.at_steps:
             return False
         count, now = self.count, self.env_steps
         # Where steps are counted from 0 again, so are their periods.
         before = count.env_steps if count.env_steps <= now else 0
         count.env_steps = now
-        return now // self.every_steps > before // self.every_steps
+        if any(before < step <= now for step in self.at_steps):
+            return True
+        every = self.every_steps
+        return every is not None and now // every > before // every
 
     def _has_crossed(self) -> bool:
         count = self.count

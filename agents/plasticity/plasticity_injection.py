@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...wrappers.errors import SettingsError
 from ..layers import Part
+from ..residual import Residual
 from .occasional import Occasional
 from .renewal import draw_fresh
 
@@ -67,8 +68,7 @@ class PlasticityInjection(Occasional):
             SettingsError: the method can't see into the networks, or they have too few layers.
         """
         self.switch = _Switch([])
-        occasions = (self.every_updates, self.every_steps, self.at_change)
-        if not any(occasions) and self.diagnostic == "none":
+        if not self.has_occasions:
             return
         for name, modules, outputs in _networks(policy):
             if self.networks in ("all", name):
@@ -112,7 +112,8 @@ class PlasticityInjection(Occasional):
         """Return the hidden modules of the head."""
         if self.last_layers == 0:
             return list(modules)
-        starts = [i for i, module in enumerate(modules) if isinstance(module, nn.Linear)]
+        maps = (nn.Linear, Residual)
+        starts = [i for i, module in enumerate(modules) if isinstance(module, maps)]
         if self.last_layers > len(starts) + 1:
             raise SettingsError(
                 f"{self.name} setting 'last_layers' must be {len(starts) + 1} or less, as the "
@@ -120,6 +121,11 @@ class PlasticityInjection(Occasional):
             )
         if self.last_layers == 1:
             return []
+        if any(isinstance(module, Residual) for module in modules):
+            raise SettingsError(
+                f"{self.name} setting 'last_layers' must be 0 or 1 where there are residual "
+                f"blocks, not {self.last_layers}"
+            )
         return list(modules[starts[1 - self.last_layers] :])
 
 

@@ -29,8 +29,9 @@ class Resets(Occasional):
     one. What lies outside of these layers (a features extractor, PPO's standard deviation) is
     reset with the whole network only.
 
-    Published occasions: SAC every 200,000 environment steps (Nikishin et al. 2022), or every
-    2,560,000 updates (D'Oro et al. 2023).
+    Published occasions: SAC every 200,000 environment steps (Nikishin et al. 2022), every 2,560,000
+    updates (D'Oro et al. 2023), or at 15,000, 50,000, 250,000, 500,000 and 750,000 environment
+    steps (BRO, Nauman et al. 2024; their published code goes on at 1, 1.5 and 2 million).
 
     Example:
         >>> Resets(networks="critic", every_updates=100_000, every_steps=None).last_layers
@@ -120,6 +121,6 @@ def choose_parameters(part: Part, last_layers: int) -> list[int]:
     modules: list[nn.Module] = list(part.output)
     hidden = part.hidden[len(part.hidden) - last_layers + 1 :]
     for layer in hidden:
-        modules += [layer.incoming, *layer.between, layer.activation]
+        modules += layer.modules
     meant = {id(parameter) for module in modules for parameter in module.parameters()}
     return [i for i, parameter in enumerate(part.parameters) if id(parameter) in meant]

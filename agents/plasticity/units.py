@@ -30,7 +30,7 @@ def require_units(name: str, parts: Sequence[Part]) -> None:
 
     Raises:
         SettingsError: there is no hidden layer of linear units, or one whose units have several
-            outputs.
+            outputs, or a residual block.
     """
     if not any(part.hidden for part in parts):
         raise SettingsError(
@@ -42,6 +42,11 @@ def require_units(name: str, parts: Sequence[Part]) -> None:
             raise SettingsError(
                 f"{name} sets single weights, which weight-norm makes of other parameters: "
                 "leave out one of the two"
+            )
+        if layer.skip:
+            raise SettingsError(
+                f"{name} replaces single units, but a residual block adds up those of several "
+                "layers: leave out one of the two"
             )
         if layer.incoming.out_features != layer.width:
             raise SettingsError(

@@ -112,7 +112,7 @@ class AdaptiveReplayRatio(Method):
         if not layers:
             raise SettingsError(f"{self.name} needs critics with hidden units")
         for layer in layers:
-            if not isinstance(layer.activation, nn.ReLU | nn.Tanh):
+            if not (layer.skip or isinstance(layer.activation, nn.ReLU | nn.Tanh)):
                 kind = type(layer.activation).__name__
                 raise SettingsError(
                     f"{self.name} needs critics of ReLU or tanh units, not {kind}: where another "
@@ -127,7 +127,8 @@ class AdaptiveReplayRatio(Method):
         watch = self.watch
         if part not in self._critics or (watch.opened < 0 and watch.before >= 0):
             return
-        for layer in part.hidden:
+        # What a residual block adds up is no unit's alone.
+        for layer in (layer for layer in part.hidden if not layer.skip):
             assert layer.features is not None
             active = active_units(layer.features, layer.activation)
             assert active is not None

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..layers import Part
+from ..layers import Part, walk
 from ..method import Method
 from .task import Task
 
@@ -173,8 +173,5 @@ def outputs_with(part: Part, parameters: Sequence[Tensor], inputs: Tensor) -> li
         module.train(training)
         return outputs
 
-    for layer in part.hidden:
-        after = () if layer.activation is layer.incoming else (layer.activation,)
-        for module in (layer.incoming, *layer.between, *after):
-            inputs = evaluate(module, inputs)
-    return [evaluate(output, inputs) for output in part.output]
+    last = [inputs, *walk(part.hidden, inputs, evaluate)][-1]
+    return [evaluate(output, last) for output in part.output]

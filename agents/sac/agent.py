@@ -74,6 +74,8 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
             one gradient step follows a step of all copies together.
         layer_norm: which networks have a layer norm before each hidden activation: "none",
             "critic" or "both".
+        residual_blocks: whether these networks are of residual blocks, as BroNet (Nauman et al.
+            2024): the first hidden layer, then a block of two layers for each further one.
         actor_delay: critic steps for each step of actor and temperature, counted over the run.
         target_critics: how many target networks, drawn anew for each step, give the target;
             None for all (REDQ, Chen et al. 2021: 2 of 10).
@@ -136,6 +138,7 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         iteration_steps: int = ITERATION_STEPS,
         replay_ratio: float | None = None,
         layer_norm: Literal["none", "critic", "both"] = "none",
+        residual_blocks: bool = False,
         actor_delay: int = 1,
         target_critics: int | None = None,
         actor_value: Literal["min", "mean"] = "min",
@@ -164,8 +167,10 @@ class SAC(MethodHost, StepIterations, stable_baselines3.SAC):
         self._entropy_weights: Tensor | None = None
         self._hold_methods(methods)
         self._hold_iterations(iteration_steps, replay_ratio, gradient_steps)
-        if layer_norm != "none":
-            policy, policy_kwargs = with_layer_norm(policy, policy_kwargs, layer_norm)
+        if layer_norm != "none" or residual_blocks:
+            policy, policy_kwargs = with_layer_norm(
+                policy, policy_kwargs, layer_norm, residual_blocks
+            )
         super().__init__(
             policy=policy,
             env=env,

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrize
 
 from ..networks import NotPure
 from ..prompts.mask import PromptMask, mask_units
+from ..residual import Residual
 
 _FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "ReLU()": F.relu,
@@ -112,6 +113,18 @@ class Masked:
         return mask_units(units, next(parameters), self.normalized)
 
 
+@final
+@dataclass(frozen=True)
+class Fork:
+    """The beginning of a residual block: what it reads is kept."""
+
+
+@final
+@dataclass(frozen=True)
+class Join:
+    """The end of a residual block: what was kept last is added."""
+
+
 Step = Linear | LayerNorm | Activation | Masked
 """A map of a network, by plain numbers: compiled code asks at each call whether one changed."""
 
@@ -135,7 +148,7 @@ class Ensemble:
         True
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Fork | Join, ...]
     """The structure; it begins with a linear map."""
 
     sizes: tuple[int, ...]
@@ -156,7 +169,14 @@ class Ensemble:
         pieces = iter(flat.view(count, -1).split(self.sizes, dim=1))
         units = inputs.expand(count, *inputs.shape)
         features: list[Tensor] = []
+        kept: list[Tensor] = []
         for index, step in enumerate(self.steps):
+            if isinstance(step, Fork):
+                kept.append(units)
+                continue
+            if isinstance(step, Join):
+                units = kept.pop() + units
+                continue
             if index > 0 and isinstance(step, Linear):
                 features.append(units)
             units = step(units, pieces)
@@ -172,8 +192,14 @@ class Ensemble:
         Returns:
             The outputs, of shape (batch, outputs).
         """
+        kept: list[Tensor] = []
         for step in self.steps:
-            inputs = step.alone(inputs, parameters)
+            if isinstance(step, Fork):
+                kept.append(inputs)
+            elif isinstance(step, Join):
+                inputs = kept.pop() + inputs
+            else:
+                inputs = step.alone(inputs, parameters)
         return inputs
 
 
@@ -181,7 +207,7 @@ def write_ensemble(networks: Sequence[nn.Module], bfloat16: bool = False) -> Ens
     """Write networks as a function of their parameters.
 
     Args:
-        networks: (nested) `nn.Sequential`s of one structure.
+        networks: (nested) `nn.Sequential`s, also of residual blocks, of one structure.
         bfloat16: whether products between hidden layers are computed in bfloat16. Parameters,
             inputs, outputs and all else stay as they are.
 
@@ -196,8 +222,9 @@ def write_ensemble(networks: Sequence[nn.Module], bfloat16: bool = False) -> Ens
         raise NotPure("a network that does not begin with a linear map")
     for structure in structures:
         for module in structure:
-            _require_pure(module)
-    sizes = tuple(p.numel() for module in first for p in module.parameters())
+            if isinstance(module, nn.Module):
+                _require_pure(module)
+    sizes = tuple(p.numel() for network in networks[:1] for p in network.parameters())
     reads_inputs, makes_outputs = first[0], first[-1]
     return Ensemble(
         tuple(
@@ -208,7 +235,9 @@ def write_ensemble(networks: Sequence[nn.Module], bfloat16: bool = False) -> Ens
     )
 
 
-def _write(module: nn.Module, half: bool) -> Step:
+def _write(module: nn.Module | Fork | Join, half: bool) -> Step | Fork | Join:
+    if isinstance(module, Fork | Join):
+        return module
     if type(module) is nn.Linear:
         return Linear(module.in_features, module.out_features, module.bias is not None, half)
     if type(module) is nn.LayerNorm:
@@ -223,7 +252,9 @@ def _write(module: nn.Module, half: bool) -> Step:
     return Activation(_FUNCTIONS.get(repr(module), module))
 
 
-def _leaves(network: nn.Module) -> list[nn.Module]:
+def _leaves(network: nn.Module) -> list[nn.Module | Fork | Join]:
+    if isinstance(network, Residual):
+        return [Fork(), *_leaves(network.branch), Join()]
     if not isinstance(network, nn.Sequential):
         return [network]
     return [leaf for child in network for leaf in _leaves(child)]

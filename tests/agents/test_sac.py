@@ -167,6 +167,16 @@ def test_layer_norm(
     assert same(PLAIN.load(file, device="cpu").policy, agent.policy)
 
 
+def test_residual_blocks_are_saved(build: Callable[..., Any], same: Callable[..., bool]) -> None:
+    sizes = {"net_arch": {"pi": [8, 8], "qf": [6, 6, 6]}}
+    agent = build(SAC, layer_norm="both", residual_blocks=True, policy_kwargs=sizes).learn(60)
+    file = io.BytesIO()
+    agent.save(file)
+    for loaded in (SAC.load(file, device="cpu"), PLAIN.load(file, device="cpu")):
+        assert same(loaded.policy, agent.policy)
+        assert str(loaded.policy) == str(agent.policy)
+
+
 @pytest.mark.parametrize(
     ("own", "sentence"),
     [

@@ -135,6 +135,7 @@ SETTINGS: list[dict[str, Any]] = [
         }
     },
     {"layer_norm": "both"},
+    {"layer_norm": "both", "residual_blocks": True, "policy_kwargs": {"net_arch": [8, 8, 8]}},
     {"policy_kwargs": {"optimizer_class": torch.optim.SGD, "net_arch": [8]}},
     {"policy_kwargs": {"optimizer_kwargs": {"amsgrad": True}}, "methods": [Pull(), Shrink()]},
     {"methods": [Pull()]},

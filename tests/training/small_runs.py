@@ -27,6 +27,7 @@ REPLAYING = (
     "adaptive-replay-ratio:low=0.25,high=1,check_every=1,gap=1,min_checks=1",
     "causality-aware-entropy:every_steps=40,samples=30,estimator=least-squares",
     "warm-start:steps=20,ratio=none",
+    "resets:every_steps=none,at_steps=[90,150]",
 )
 # A change lands at 50, 100, ...: before and after checkpoints at 64, 128, ...
 STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
@@ -101,7 +102,14 @@ AGENTS: dict[str, Any] = {
     "sac": SAC,
     "sac+method": replace(SAC, methods=METHODS),
     # Its changes are told, about every 60 steps.
-    "sac+replaying": replace(SAC, stream="everlearn/HalfCheetahVelocity-v0", methods=REPLAYING),
+    "sac+replaying": replace(
+        SAC,
+        stream="everlearn/HalfCheetahVelocity-v0",
+        methods=REPLAYING,
+        layer_norm="both",
+        residual_blocks=True,
+        actor_sizes=(6, 6),
+    ),
     "secbad": SECBAD,
     "secbad on sac": replace(
         SECBAD,

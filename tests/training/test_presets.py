@@ -29,6 +29,11 @@ def test_the_papers_numbers() -> None:
     resets = parse_method(sr_sac.methods[0]).settings()
     assert (resets["every_updates"], resets["every_steps"]) == (2_560_000, None)
     assert (bro.replay_ratio, bro.batch_size, bro.learning_starts) == (10, 128, 2500)
+    assert (bro.hidden_sizes, bro.actor_sizes) == ((512, 512, 512), (256, 256))
+    assert (bro.weight_decay, bro.decoupled_weight_decay) == (1e-4, True)
+    resets = parse_method(bro.methods[0]).settings()
+    assert resets["every_steps"] is None
+    assert resets["at_steps"][:5] == (15_000, 50_000, 250_000, 500_000, 750_000)
     assert (ace.batch_size, ace.actor_delay, ace.target_update_interval) == (512, 2, 2)
     assert parse_method(ace.methods[0]).settings()["influence"] == "signed"
     assert (wsrl.n_critics, wsrl.target_critics, wsrl.entropy_backup) == (10, 2, False)

@@ -58,6 +58,10 @@ def test_options_reach_the_agent() -> None:
         entropy_weights=(0.5,),
         target_update_interval=2,
         layer_norm="critic",
+        residual_blocks=True,
+        hidden_sizes=(8, 8),
+        actor_sizes=(4,),
+        decoupled_weight_decay=True,
         bfloat16=True,
         replay_ratio=20,
         backend="eager",
@@ -75,6 +79,9 @@ def test_options_reach_the_agent() -> None:
     assert (agent.target_update_interval, agent.ratio.value) == (2, 20)
     assert agent.backend_in_use == "eager"
     assert len(agent.critic.q_networks) == 5
+    assert type(agent.critic.q_networks[0][3]).__name__ == "Residual"
+    assert agent.actor.latent_pi[0].out_features == 4
+    assert agent.critic.optimizer.param_groups[0]["decoupled_weight_decay"]
 
 
 def test_the_learner_is_sac_alone() -> None:

@@ -92,6 +92,9 @@ def test_by_updates_where_the_actor_waits(build: Callable[..., Any]) -> None:
 def test_by_steps_of_ppo(seen: Callable[..., Any]) -> None:
     # Iterations end at 64, 128, 192 and 256 steps.
     assert seen(PPO, Witness(every_steps=100)) == [(16, 128), (32, 256)]
+    assert seen(PPO, Witness(at_steps=(100, 128, 200))) == [(16, 128), (32, 256)]
+    both = Witness(every_steps=256, at_steps=(1, 10_000))
+    assert seen(PPO, both) == [(8, 64), (32, 256)]
     assert seen(PPO, Witness(every_steps=10)) == [(8 * i, 64 * i) for i in range(1, 5)]
 
 
@@ -162,7 +165,13 @@ def test_a_network_alone_is_counted_too() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("every_updates", 0), ("every_steps", -3), ("threshold", 1.1), ("diagnostic", "smell")],
+    [
+        ("every_updates", 0),
+        ("every_steps", -3),
+        ("at_steps", (5, 0)),
+        ("threshold", 1.1),
+        ("diagnostic", "smell"),
+    ],
 )
 def test_wrong_settings(setting: str, value: Any) -> None:
     with pytest.raises(SettingsError, match=f"a-witness setting '{setting}' must be"):
