@@ -124,7 +124,7 @@ class TrainCoTASP(StepIterations, RunSettings):
             replay_ratio=self.replay_ratio,
             layer_norm="critic",
             seed=self.seed,
-            device="cpu",
+            device=self.device,
             buffer_size=self.buffer_size,
             learning_starts=self.learning_starts,
             batch_size=self.batch_size,

@@ -127,7 +127,7 @@ class TrainOffline(StepIterations, NoDiagnostics):
             "iteration_steps": self.iteration_steps,
             "policy_kwargs": {"net_arch": list(self.hidden_sizes), "n_critics": self.n_critics},
             "seed": self.seed,
-            "device": "cpu",
+            "device": self.device,
         }
         return self._build(env, self._read(env), shared)
 

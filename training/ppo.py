@@ -131,7 +131,7 @@ class TrainPPO(RunSettings):
             backend=self.backend,
             diagnostics=self.diagnosed,
             seed=self.seed,
-            device="cpu",
+            device=self.device,
             n_steps=self.rollout_length,
             batch_size=self.batch_size,
             n_epochs=self.n_epochs,

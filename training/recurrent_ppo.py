@@ -127,7 +127,7 @@ class TrainRecurrentPPO(NoDiagnostics):
             methods=list(methods),
             backend=self.backend,
             seed=self.seed,
-            device="cpu",
+            device=self.device,
             n_steps=self.n_steps,
             batch_size=self.batch_size,
             n_epochs=self.n_epochs,

@@ -211,7 +211,7 @@ class TrainSAC(StepIterations, RunSettings):
             bfloat16=self.bfloat16,
             backend=self.backend,
             seed=self.seed,
-            device="cpu",
+            device=self.device,
             buffer_size=self.buffer_size,
             **replay_settings(self),
             learning_starts=self.learning_starts,

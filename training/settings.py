@@ -5,6 +5,7 @@ Nothing heavy is imported here, so that a script can answer `--help` at once.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -100,6 +101,10 @@ class RunSettings(ABC):
     threads: int = 1
     """Threads torch may use; for small networks more than 1 is slower."""
 
+    device: str = "cpu"
+    """Where the agent's networks are: cpu, cuda, or cuda:1 for the second GPU. On a GPU the updates
+    are stable-baselines3's own (`--backend reference`)."""
+
     diagnostics: bool = True
     """Whether to log the plasticity diagnostics; they never change training."""
 
@@ -126,6 +131,8 @@ class RunSettings(ABC):
         require(self, "evaluation_segments", min(segments, default=-1) >= 0, "0 or more each")
         require(self, "histograms_every", self.histograms_every >= 0, "0 or more")
         require(self, "threads", self.threads >= 1, "1 or more")
+        known = re.fullmatch(r"cpu|cuda(:\d+)?", self.device) is not None
+        require(self, "device", known, "cpu, cuda or cuda:N")
         if self.normalization_at_change != "carry":
             fits = self.normalize_observations or self.normalize_rewards
             allowed = "carry where neither observations nor rewards are normalized"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -93,6 +93,7 @@ class Plan:
             "evaluation": settings.evaluation,
             **self._boundaries(),
             **({"normalization": settings.normalization} if settings.normalization else {}),
+            **({"device": settings.device} if settings.device != "cpu" else {}),
             **{settings.agent: settings.learner()},
         }
 
@@ -144,7 +145,8 @@ def rehearse(settings: RunSettings) -> None:
     Raises:
         SettingsError: for settings with which `train` would write nothing either.
     """
-    plan = plan_run(settings)
+    # It may be another machine that trains.
+    plan = plan_run(replace(settings, device="cpu"))
     env = _make_worlds(plan)
     try:
         _build_agent(plan, env)
@@ -175,6 +177,7 @@ def train(settings: RunSettings) -> Result:
         print(f"already finished, with {status.steps:,} steps: {folder}")
         return Result(folder, status.steps, status.iteration, 0.0)
     run.require_writable(folder)
+    _require_device(settings.device)
     torch.set_num_threads(settings.threads)
     env = _make_worlds(plan)
     try:
@@ -189,6 +192,16 @@ def train(settings: RunSettings) -> Result:
         raise SettingsError(f"cannot write the run folder {folder}: {reason}") from error
     finally:
         env.close()
+
+
+def _require_device(device: str) -> None:
+    found = torch.cuda.device_count()
+    wanted = torch.device(device)
+    if wanted.type == "cuda" and (wanted.index or 0) >= found:
+        raise SettingsError(
+            f"--device {device} is not here: torch {torch.__version__} finds {found} GPUs; "
+            "use --device cpu"
+        )
 
 
 def _make_worlds(plan: Plan) -> VecEnv:

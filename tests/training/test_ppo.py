@@ -38,6 +38,7 @@ def test_the_learner_is_ppo_alone_with_nothing_open() -> None:
         ({"seed": -1}, "--seed must be from 0 to 4294967295, not -1"),
         ({"n_envs": 0}, "--n-envs must be 1 or more, not 0"),
         ({"threads": 0}, "--threads must be 1 or more, not 0"),
+        ({"device": "gpu"}, "--device must be cpu, cuda or cuda:N, not gpu"),
         ({"n_steps": 0}, "--n-steps must be 1 or more, not 0"),
         ({"n_steps": 1, "n_envs": 1}, "--n-steps must be 2 or more for one copy, not 1"),
         ({"batch_size": 1}, "--batch-size must be 2 or more, not 1"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from stable_baselines3 import PPO
 
@@ -17,7 +18,7 @@ from everlearn.training import train as module
 from everlearn.training.logging import StreamRecorder
 from everlearn.training.ppo import TrainPPO
 from everlearn.training.run import Status, read_status, write_status
-from everlearn.training.train import plan_run, train
+from everlearn.training.train import plan_run, rehearse, train
 from everlearn.wrappers.errors import SettingsError
 
 SMALL = TrainPPO(
@@ -140,6 +141,7 @@ def test_the_hash_knows_what_was_meant_and_not_how_it_was_written(tmp_path: Path
         {"methods": ()},
         {"methods": ("continual-backprop:replacement_rate=0.5",)},
         {"stream": "everlearn/SlipperyAnt-v0:change_every=101"},
+        {"device": "cuda"},
     ]
     for changed in others:
         assert plan_run(replace(SMALL, **changed)).hash != base
@@ -171,6 +173,18 @@ def test_what_the_agent_cannot_use_is_known_before_anything_is_written(
     with pytest.raises(SettingsError, match="no"):
         train(small(tmp_path / "runs"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gpu_that_is_not_here_is_known_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    settings = small(tmp_path / "runs", device="cuda:1")
+    with pytest.raises(SettingsError, match=r"--device cuda:1 is not here: torch .* finds 1 GPUs"):
+        train(settings)
+    assert list(tmp_path.iterdir()) == []
+    # The machine that plans need not be the one that trains.
+    rehearse(settings)
 
 
 def test_the_status_is_plain_json(finished: Path) -> None:
