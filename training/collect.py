@@ -252,15 +252,15 @@ def replayed(folder: str, env: VecEnv) -> Iterator[Episode]:
 
     found = read_earlier(folder, env.observation_space, env.action_space)
     space: Any = env.action_space
-    actions = found.actions.reshape(-1, *space.shape)
-    actions = space.low + (actions + 1) / 2 * (space.high - space.low)
     starts = [0, *(np.flatnonzero(found.ends[:-1]) + 1).tolist()]
     for start, stop in zip(starts, [*starts[1:], len(found)], strict=True):
+        actions = found.actions[start:stop].reshape(-1, *space.shape)
+        actions = space.low + (actions + 1) / 2 * (space.high - space.low)
         yield Episode(
             np.concatenate(
                 [found.observations[start:stop], found.next_observations[stop - 1 : stop]]
             ),
-            actions[start:stop].astype(space.dtype),
+            actions.astype(space.dtype),
             found.rewards[start:stop],
             bool(found.terminals[stop - 1]),
         )

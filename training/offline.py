@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
 import tyro
 
 from ..wrappers.errors import SettingsError
-from .settings import NoDiagnostics, StepIterations, own_settings, require
+from .settings import NoDiagnostics, StepIterations, own_settings, require, require_folder
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -75,9 +75,14 @@ class TrainOffline(StepIterations, NoDiagnostics):
     n_critics: int = 2
     """Number of critics (IQL, CQL and TD3+BC)."""
 
+    memmap_folder: str | None = None
+    """A folder on whose disk collected sets are copied into a memory-mapped file; into memory by
+    default. No result depends on it. Runs as sets stay in the files of their checkpoints."""
+
     def check(self) -> None:
         """Raise `SettingsError` for settings that cannot be."""
         super().check()
+        require_folder(self, "memmap_folder")
         if not self.sets:
             raise SettingsError("--sets is needed: folders that scripts/collect.py made")
         if self.methods:
@@ -134,7 +139,8 @@ class TrainOffline(StepIterations, NoDiagnostics):
     def _read(self, env: VecEnv) -> Any:
         from ..agents.replay.sources import read_sources
 
-        return read_sources(self.sets, env.observation_space, env.action_space)
+        both = env.observation_space, env.action_space
+        return read_sources(self.sets, *both, self.memmap_folder)
 
     @abstractmethod
     def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:

@@ -165,7 +165,7 @@ class TrainOER(TrainOffline):
         from ..agents.replay.sources import read_sources
 
         spaces = env.observation_space, env.action_space
-        return [read_sources(folder, *spaces) for folder in self.sets]
+        return [read_sources(folder, *spaces, self.memmap_folder) for folder in self.sets]
 
     def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
         from ..agents.offline import OER

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from ..wrappers.errors import SettingsError
-from .settings import require
+from .settings import require, require_folder
 
 if TYPE_CHECKING:
     from .sac import TrainSAC
@@ -38,8 +38,7 @@ def check_replay(settings: TrainSAC) -> None:
             "--earlier-runs holds observations and rewards as they were: it does not go with "
             "--normalize-observations or --normalize-rewards"
         )
-    folder = settings.memmap_folder
-    require(settings, "memmap_folder", folder is None or Path(folder).is_dir(), "a folder")
+    require_folder(settings, "memmap_folder")
     for folder in settings.earlier_runs:
         _require_plain(Path(folder))
 

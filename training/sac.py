@@ -177,10 +177,8 @@ class TrainSAC(StepIterations, RunSettings):
         check_replay(self)
 
     def learner(self) -> dict[str, Any]:
-        """Return all settings of SAC alone that decide what it learns."""
-        own = own_settings(self)
-        del own["memmap_folder"]
-        return own
+        """Return all settings of SAC alone."""
+        return own_settings(self)
 
     def build_agent(self, env: VecEnv, methods: Sequence[Method]) -> BaseAlgorithm:
         """Build the agent, ready to learn in `env`.

@@ -9,6 +9,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
@@ -232,6 +233,20 @@ def require(settings: Any, name: str, fits: bool, allowed: str) -> None:
         raise SettingsError(f"--{name.replace('_', '-')} must be {allowed}, not {value}")
 
 
+def require_folder(settings: Any, name: str) -> None:
+    """Raise unless a setting is a folder that is there, or none.
+
+    Args:
+        settings: of a script, whose field is looked at.
+        name: the field.
+
+    Raises:
+        SettingsError: naming the setting as it is written on the command line.
+    """
+    folder = getattr(settings, name)
+    require(settings, name, folder is None or Path(folder).is_dir(), "a folder that is there")
+
+
 def activation_class(name: str) -> type[nn.Module]:
     """Return torch's class of an activation.
 
@@ -251,10 +266,11 @@ def activation_class(name: str) -> type[nn.Module]:
 
 
 def own_settings(settings: RunSettings) -> dict[str, Any]:
-    """Return the fields that the agent's own class adds to the shared ones.
+    """Return the fields that the agent's own class adds to the shared ones, but `memmap_folder`.
 
     Args:
         settings: the settings of one agent.
     """
-    shared = RunSettings.__dataclass_fields__
+    # Where arrays lie decides nothing, and may be another when a run goes on.
+    shared = {*RunSettings.__dataclass_fields__, "memmap_folder"}
     return {name: value for name, value in asdict(settings).items() if name not in shared}

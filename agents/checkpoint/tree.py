@@ -83,7 +83,7 @@ def read_tree(file: Path) -> tuple[Any, str]:
     """
     try:
         size = os.stat(file).st_size
-        raw = np.memmap(file, np.uint8, "r") if size else np.empty(0, np.uint8)
+        raw = _map(file, size)
     except OSError as error:
         raise CheckpointError(f"{file.name} cannot be read: {error.strerror or error}") from error
     _require_format(file.name, bytes(raw[: len(_NAME) + 8]))
@@ -97,6 +97,19 @@ def read_tree(file: Path) -> tuple[Any, str]:
         return _parse(raw[:-_DIGEST]), end.hex()
     except _UNREADABLE as error:
         raise CheckpointError(f"{file.name} makes no sense: {error}") from error
+
+
+def _map(file: Path, size: int) -> np.ndarray:
+    """Return the bytes of a file, which are read when they are looked at.
+
+    A buffer may lie in thousands of files: unlike `numpy.memmap` torch keeps none of them open.
+    """
+    with file.open("rb"):  # for its error, if it cannot be
+        if not size:
+            return np.empty(0, np.uint8)
+        raw = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8).numpy()
+    raw.flags.writeable = False
+    return raw
 
 
 def _require_format(name: str, start: bytes) -> None:

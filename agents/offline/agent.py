@@ -15,11 +15,15 @@ from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
 from torch import Tensor
 
 from ...wrappers.errors import SettingsError
+from ..replay.pieces import Array
 from ..replay.transitions import Transitions
 from ..sac.losses import Batch
 
 ITERATION_STEPS = 1000
 """Gradient steps in an iteration."""
+
+Columns = tuple[Array, ...]
+"""What is drawn from, in memory or in files: those of `Batch`, and the returns."""
 
 
 @final
@@ -96,7 +100,7 @@ class OfflineAgent(BaseAlgorithm):
         self.tau = tau
         self.iteration_steps = iteration_steps
         self.iteration = 0
-        self._columns: Rows | None = None
+        self._columns: Columns = ()
         if _init_setup_model:
             self._setup_model()
 
@@ -160,11 +164,16 @@ class OfflineAgent(BaseAlgorithm):
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
 
     def _draw(self) -> Rows:
-        columns = self._columns
-        assert columns is not None
-        drawn = np.random.randint(0, len(columns.returns), size=self.batch_size)
-        rows = torch.from_numpy(drawn).to(self.device)
-        return Rows(Batch(*(column[rows] for column in columns.batch)), columns.returns[rows])
+        drawn = np.random.randint(0, len(self._columns[0]), size=self.batch_size)
+        return self._take(self._columns, drawn)
+
+    def _take(self, columns: Columns, rows: np.ndarray) -> Rows:
+        *batch, returns = (
+            torch.as_tensor(np.ascontiguousarray(column[rows], np.float32), device=self.device)
+            for column in columns
+        )
+        batch[0], batch[2] = batch[0].flatten(start_dim=1), batch[2].flatten(start_dim=1)
+        return Rows(Batch(*batch), returns)
 
     def _setup_model(self) -> None:
         self._setup_lr_schedule()
@@ -176,7 +185,7 @@ class OfflineAgent(BaseAlgorithm):
             self._hold(self.data)
 
     def _hold(self, data: Transitions) -> None:
-        """Turn transitions into tensors to draw from."""
+        """Draw from transitions from now on."""
         assert isinstance(self.action_space, spaces.Box)
         assert self.observation_space.shape is not None
         wanted = (self.observation_space.shape, (int(np.prod(self.action_space.shape)),))
@@ -188,21 +197,12 @@ class OfflineAgent(BaseAlgorithm):
         if not len(data):
             raise SettingsError("the data need at least one transition")
 
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=self.device)
-
         discounts = data.discounts
         if discounts is None:
             discounts = np.full(len(data), self.gamma, np.float32)
-        batch = Batch(
-            tensor(data.observations).flatten(start_dim=1),
-            tensor(data.actions),
-            tensor(data.next_observations).flatten(start_dim=1),
-            tensor(data.terminals),
-            tensor(data.rewards),
-            tensor(discounts),
-        )
-        self._columns = Rows(batch, tensor(data.returns_to_go(self.gamma)))
+        observed = data.observations, data.actions, data.next_observations
+        returns = data.returns_to_go(self.gamma)
+        self._columns = (*observed, data.terminals, data.rewards, discounts, returns)
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "data", "_columns"]

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ...wrappers.errors import SettingsError, unknown
 from ..replay.schedules import check_schedule
-from ..replay.transitions import Transitions, join
+from ..replay.transitions import Transitions, require_alike
 from ..sac.losses import Batch
 from . import selection
-from .agent import OfflineAgent, Rows, follow, step
+from .agent import Columns, OfflineAgent, Rows, follow, step
 from .cloning import cautious_loss, cloning_loss, smoothed_actions
 from .losses import squared_loss
 from .oer_policy import OERPolicy
@@ -98,7 +98,7 @@ class OER(OfflineAgent):
         self.schedule = None if schedule is None else check_schedule(schedule)
         self.memories: list[np.ndarray] = []
         """The rows that were kept of each task that is over."""
-        self._tasks: list[Rows] = []
+        self._tasks: list[Columns] = []
         super().__init__(
             policy, env, data, policy_kwargs={**(policy_kwargs or {}), "dual": dual}, **settings
         )
@@ -112,7 +112,7 @@ class OER(OfflineAgent):
         listed = [data] if isinstance(data, Transitions) else list(data)
         if not listed:
             raise SettingsError("the data need at least one set")
-        join(listed)
+        require_alike(listed)
         if self.schedule is not None and len(self.schedule) != len(listed) - 1:
             raise SettingsError(
                 f"the replay schedule is of {len(self.schedule) + 1} tasks, and the data are of "
@@ -121,7 +121,6 @@ class OER(OfflineAgent):
         self.data, self._tasks = listed, []  # type: ignore[assignment]
         for one in listed:
             super()._hold(one)
-            assert self._columns is not None
             self._tasks.append(self._columns)
 
     def _update(self, rows: Rows) -> dict[str, Tensor]:
@@ -194,9 +193,9 @@ class OER(OfflineAgent):
             tasks = np.random.choice(n_earlier, size=self.batch_size, p=parts)
         drawn = []
         for task, count in zip(*np.unique(tasks, return_counts=True), strict=True):
-            rows = torch.from_numpy(np.random.choice(self.memories[task], size=count))
-            batch = self._tasks[task].batch
-            drawn.append((batch.observations[rows], batch.actions[rows]))
+            rows = np.random.choice(self.memories[task], size=count)
+            batch = self._take(self._tasks[task], rows).batch
+            drawn.append((batch.observations, batch.actions))
         observations, actions = zip(*drawn, strict=True)
         return torch.cat(observations), torch.cat(actions)
 

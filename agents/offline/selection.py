@@ -42,7 +42,7 @@ def select_by_model(
     Returns:
         Rows in the order in which they were found.
     """
-    states = transitions.observations.reshape(len(transitions), -1)
+    states = np.asarray(transitions.observations).reshape(len(transitions), -1)
     starts = episode_starts(transitions)
     longest = int(np.diff([*starts, len(transitions)]).max())
     quota = min(quota, len(transitions))
@@ -102,7 +102,7 @@ def select_by_coverage(
         quota: how many.
         generator: draws the first.
     """
-    states = transitions.observations.reshape(len(transitions), -1)
+    states = np.asarray(transitions.observations).reshape(len(transitions), -1)
     rows = [int(generator.integers(len(transitions)))]
     nearest = np.full(len(transitions), np.inf)
     while len(rows) < min(quota, len(transitions)):

@@ -51,6 +51,7 @@ class AroundReplayBuffer(ReplayBuffer):
         self.optimize_memory_usage = False
         self.handle_timeout_termination = handle_timeout_termination
         self.n_steps, self.gamma = n_steps, gamma
+        self.memmap_folder = memmap_folder
         self.own = LeanReplayBuffer(
             buffer_size,
             observation_space,

@@ -10,14 +10,16 @@ from gymnasium import spaces
 from ...wrappers.errors import SettingsError
 from ..checkpoint.folder import CheckpointFolder
 from ..checkpoint.tree import CheckpointError
-from .buffers import LeanReplayBuffer
-from .transitions import Transitions, from_buffer
+from .lean_state import as_transitions
+from .transitions import Transitions
 
 
 def read_earlier(
     folder: str | Path, observation_space: spaces.Space, action_space: spaces.Space
 ) -> Transitions:
     """Return what the replay buffer of an earlier run held at its last checkpoint.
+
+    Observations and actions stay in the checkpoint's files, which are never written to again.
 
     Args:
         folder: the run folder of an off-policy agent, or a folder of checkpoints.
@@ -47,8 +49,7 @@ def read_earlier(
         raise SettingsError(
             f"cannot take experience from {folder}: it has no replay buffer of consecutive steps"
         )
-    copies = agent["copies"]
-    size = (state["n_added"] - state["first_needed"]) * copies
-    buffer = LeanReplayBuffer(size, observation_space, action_space, "cpu", copies)
-    buffer.set_state(state, found.rows)
-    return from_buffer(buffer)
+    try:
+        return as_transitions(state, found.rows)
+    except (LookupError, TypeError, ValueError) as error:
+        raise SettingsError(f"cannot take experience from {folder}: {error}") from error

@@ -1,4 +1,4 @@
-"""The rows of a `LeanReplayBuffer`: those that are new since some step, and all put back."""
+"""The rows of a `LeanReplayBuffer`: those that are new since some step, and what they tell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .pieces import Pieces
+from .transitions import Transitions
 
 if TYPE_CHECKING:
     from .buffers import LeanReplayBuffer
@@ -74,6 +77,55 @@ def set_rows(
     buffer.slots[end % len(buffer.slots)] = state["newest"]
     buffer.n_added, buffer.pos, buffer.full = end, end % size, end >= size
     buffer.n_forgotten = state.get("n_forgotten", 0)
+
+
+def as_transitions(state: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Transitions:
+    """Return what a buffer held, copy of the world by copy, where its rows lie.
+
+    Args:
+        state: its `get_state`, with at least one step.
+        rows: from `get_rows`, as for `set_rows`.
+
+    Raises:
+        ValueError: rows are missing.
+    """
+    first, following = state["first_needed"], state["first_needed"]
+    kept = []
+    for piece in rows:
+        if max(piece["first"], first) != following:
+            break
+        skipped = following - piece["first"]
+        kept.append({name: piece[name][skipped:] for name in ("observations", *_COLUMNS)})
+        following = piece["end"]
+    if following != state["n_added"]:
+        raise ValueError("steps of the replay buffer are missing")
+    n_steps, n_envs = following - first, len(state["newest"])
+
+    def by_copy(name: str) -> Pieces:
+        return Pieces([part[name][:, env] for env in range(n_envs) for part in kept])
+
+    observations = by_copy("observations")
+    flags = {name: by_copy(name)[:].reshape(n_envs, n_steps) for name in ("dones", "timeouts")}
+    ends = flags["dones"].copy()
+    ends[:, -1] = True
+    # Where each step ended: in the next row, in the newest observation, or apart.
+    places = np.arange(n_envs * n_steps).reshape(n_envs, n_steps) + 1
+    places[:, -1] = n_envs * n_steps + np.arange(n_envs)
+    apart = n_envs * n_steps + n_envs
+    for piece in rows:
+        steps, inside = piece["ending_steps"] - first, piece["ending_steps"] >= first
+        broken = piece["ending_envs"][inside], steps[inside]
+        ends[broken], places[broken] = True, apart + np.flatnonzero(inside)
+        apart += len(steps)
+    parts = [observations, state["newest"], *(piece["endings"] for piece in rows)]
+    return Transitions(
+        observations,
+        by_copy("actions"),
+        by_copy("rewards")[:],
+        Pieces(parts, places.reshape(-1)),
+        (flags["dones"] & ~flags["timeouts"]).reshape(-1),
+        ends.reshape(-1),
+    )
 
 
 def _slots(array: np.ndarray, steps: range) -> np.ndarray:

@@ -27,7 +27,9 @@ class MixedReplayBuffer(AroundReplayBuffer):
     Replay across Experiments (Tirumala et al., 2023): half of each batch comes from all earlier
     experiments, which never leave, and half from the agent's own steps; the agent begins fresh and
     its algorithm is as ever. RLPD (Ball et al., 2023) samples so too. A source's part of a batch is
-    its share rounded down; the rest are the agent's own. Sources are read once and never changed.
+    its share rounded down; the rest are the agent's own. Sources are never changed. Runs stay in
+    the files of their checkpoints, of which batches alone are read; collected sets are copied, to
+    memory or to `memmap_folder`.
 
     Args:
         *args: as for `AroundReplayBuffer`.
@@ -125,7 +127,8 @@ class MixedReplayBuffer(AroundReplayBuffer):
 
         found = source
         if not isinstance(found, Transitions):
-            found = read_sources(found, self.observation_space, self.action_space)
+            both = self.observation_space, self.action_space
+            found = read_sources(found, *both, self.memmap_folder)
         if found.observations.shape[1:] != self.obs_shape:
             raise SettingsError(
                 f"a source has observations of shape {found.observations.shape[1:]}, "

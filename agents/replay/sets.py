@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ...wrappers.errors import SettingsError
+from .arrays import make_arrays
 from .transitions import Transitions
 
 DATA = "data"
@@ -122,13 +123,18 @@ def read_set(
     folder: str | Path,
     observation_space: spaces.Space | None = None,
     action_space: spaces.Space | None = None,
+    memmap_folder: str | Path | None = None,
 ) -> Transitions:
     """Return the transitions of a set in minari's format, its episodes one after the other.
+
+    They are copied, episode by episode: minari writes HDF5 in chunks, which no map reads.
 
     Args:
         folder: the set's, or minari's in it; of any maker.
         observation_space: what it must fit, if given.
         action_space: what it must fit, if given.
+        memmap_folder: a folder on whose disk they are to lie, in a memory-mapped file, as for
+            `make_arrays`; None for memory.
 
     Raises:
         SettingsError: it is no such set, its spaces are others, or minari is missing.
@@ -144,12 +150,34 @@ def read_set(
     assert isinstance(actions, spaces.Box)
     try:
         episodes = storage.get_episodes(range(storage.total_episodes))
-        parts = [_columns(episode, actions) for episode in episodes]
+        parts = (_columns(episode, actions) for episode in episodes)
+        found = _fill(parts, int(storage.total_steps), memmap_folder)
+    except SettingsError:
+        raise
     except (OSError, LookupError, ValueError, TypeError) as error:
         raise SettingsError(f"the set {folder} cannot be read: {error}") from error
-    if not parts:
+    if found is None:
         raise SettingsError(f"the set {folder} has no episodes")
-    return Transitions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return found
+
+
+def _fill(
+    parts: Iterable[tuple[np.ndarray, ...]], n_steps: int, memmap_folder: str | Path | None
+) -> Transitions | None:
+    """Return the columns of all episodes, one after the other, or None where there is none."""
+    arrays: list[np.ndarray] = []
+    done = 0
+    for part in parts:
+        if not arrays:
+            kinds = {str(i): ((n_steps, *c.shape[1:]), c.dtype) for i, c in enumerate(part)}
+            arrays = list(make_arrays(kinds, memmap_folder).values())
+        stop = done + len(part[0])
+        for array, column in zip(arrays, part, strict=True):
+            array[done:stop] = column
+        done = stop
+    if done != n_steps:
+        raise ValueError(f"it has {done} steps, and says that it has {n_steps}")
+    return Transitions(*arrays) if arrays else None
 
 
 def _columns(episode: Mapping[str, Any], space: spaces.Box) -> tuple[np.ndarray, ...]:

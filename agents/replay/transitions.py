@@ -10,14 +10,16 @@ from typing import final
 import numpy as np
 
 from ...wrappers.errors import SettingsError
-from .buffers import LeanReplayBuffer
 from .n_step import n_step
+from .pieces import Array, Pieces, blocks
 
 
 @final
 @dataclass(frozen=True)
 class Transitions:
     """Transitions in the order in which they were lived, one sequence after the other.
+
+    Observations and actions may lie in files, as `Pieces`, of which batches alone are read.
 
     Example:
         >>> one = np.zeros((3, 2), np.float32)
@@ -27,16 +29,16 @@ class Transitions:
         (3, array([1.5, 1. , 1. ], dtype=float32))
     """
 
-    observations: np.ndarray
+    observations: Array
     """Where each began, of shape (transitions, *observation)."""
 
-    actions: np.ndarray
+    actions: Array
     """From -1 to 1, of shape (transitions, dimensions)."""
 
     rewards: np.ndarray
     """Of shape (transitions,)."""
 
-    next_observations: np.ndarray
+    next_observations: Array
     """Where each ended, of the shape of `observations`."""
 
     terminals: np.ndarray
@@ -60,7 +62,8 @@ class Transitions:
             array = getattr(self, field.name)
             if array is not None:
                 whole.update(str((field.name, array.dtype.str, array.shape)).encode())
-                whole.update(np.ascontiguousarray(array).data)
+                for block in blocks(array):
+                    whole.update(np.ascontiguousarray(block).data)
         return whole.hexdigest()
 
     def over(self, n_steps: int, gamma: float) -> Transitions:
@@ -72,17 +75,20 @@ class Transitions:
         """
         if n_steps == 1:
             return self
-        window = np.arange(len(self))[:, None] + np.arange(n_steps)
-        beyond = window >= len(self)
-        window = np.minimum(window, len(self) - 1)
-        added = n_step(self.rewards[window], self.ends[window] | beyond, gamma)
-        last = np.arange(len(self)) + added.last
+        found = []
+        for rows in blocks(np.arange(len(self))):
+            window = rows[:, None] + np.arange(n_steps)
+            beyond = window >= len(self)
+            window = np.minimum(window, len(self) - 1)
+            added = n_step(self.rewards[window], self.ends[window] | beyond, gamma)
+            found.append((added.returns, rows + added.last, added.discounts))
+        returns, last, discounts = map(np.concatenate, zip(*found, strict=True))
         return replace(
             self,
-            rewards=added.returns,
-            next_observations=self.next_observations[last],
+            rewards=returns,
+            next_observations=Pieces([self.next_observations], last),
             terminals=self.terminals[last],
-            discounts=added.discounts,
+            discounts=discounts,
         )
 
     def returns_to_go(self, gamma: float) -> np.ndarray:
@@ -109,11 +115,11 @@ class Transitions:
         return Transitions(**{**parts, "ends": np.ones(len(rows), np.bool_)})
 
 
-def join(parts: Sequence[Transitions]) -> Transitions:
-    """Return the transitions of several sets, one after the other.
+def require_alike(parts: Sequence[Transitions]) -> None:
+    """Raise unless several sets can be joined.
 
     Args:
-        parts: at least one, of equal shapes.
+        parts: at least one.
 
     Raises:
         SettingsError: their observations or actions have different shapes.
@@ -123,29 +129,23 @@ def join(parts: Sequence[Transitions]) -> Transitions:
             one, other = getattr(parts[0], name).shape[1:], getattr(part, name).shape[1:]
             if one != other:
                 raise SettingsError(f"{name} of shapes {one} and {other} cannot be joined")
-    names = [f.name for f in fields(Transitions) if getattr(parts[0], f.name) is not None]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return Transitions(**arrays)
 
 
-def from_buffer(buffer: LeanReplayBuffer) -> Transitions:
-    """Return what a replay buffer holds, the oldest first, copy of the world by copy.
+def join(parts: Sequence[Transitions]) -> Transitions:
+    """Return the transitions of several sets, one after the other, where they lie.
 
     Args:
-        buffer: with at least one step.
+        parts: at least one, of equal shapes.
+
+    Raises:
+        SettingsError: their observations or actions have different shapes.
     """
-    rows = np.arange(buffer.first_needed, buffer.n_added) % buffer.buffer_size
-
-    def flat(array: np.ndarray) -> np.ndarray:
-        return array[rows].swapaxes(0, 1).reshape(-1, *array.shape[2:])
-
-    ends = buffer.dones | buffer.broken
-    ends[(buffer.n_added - 1) % buffer.buffer_size] = True
-    return Transitions(
-        flat(buffer.observations),
-        flat(buffer.actions),
-        flat(buffer.rewards),
-        flat(buffer.next_observations),
-        flat(buffer.dones & ~buffer.timeouts),
-        flat(ends),
-    )
+    require_alike(parts)
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, Array] = {}
+    for name in (f.name for f in fields(Transitions) if getattr(parts[0], f.name) is not None):
+        found = [getattr(part, name) for part in parts]
+        large = name in ("observations", "actions", "next_observations")
+        columns[name] = Pieces(found) if large else np.concatenate(found)
+    return Transitions(**columns)  # type: ignore[arg-type]

@@ -24,9 +24,10 @@ from everlearn.agents import SAC
 from everlearn.agents.offline import CQL, OER, FamO2O
 from everlearn.agents.replay import WarmStart
 from everlearn.agents.replay.donor import begin_from
+from everlearn.agents.replay.lean_state import as_transitions
 from everlearn.agents.replay.mixed import MixedReplayBuffer
 from everlearn.agents.replay.schedules import Schedule, ScheduleSearch, equal_schedule
-from everlearn.agents.replay.transitions import Transitions, from_buffer
+from everlearn.agents.replay.transitions import Transitions
 
 Curve = list[float]
 
@@ -71,7 +72,8 @@ def curve(agent: SAC, steps: int) -> Curve:
 
 def lived(seed: int) -> Transitions:
     """Return the 3,000 steps that another agent lived, who had not learned to swing up by then."""
-    return from_buffer(sac(seed).learn(3000).replay_buffer)  # type: ignore[arg-type]
+    buffer: Any = sac(seed).learn(3000).replay_buffer
+    return as_transitions(buffer.get_state(), [buffer.get_rows(0)])
 
 
 def half_from(transitions: Transitions) -> dict[str, Any]:

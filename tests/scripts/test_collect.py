@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,13 @@ def test_minari_opens_what_was_written(tmp_path: Path, monkeypatch: pytest.Monke
     assert np.array_equal(found[0].observations, observed)
     assert np.array_equal(found[0].actions, action)
     ours = read_set(tmp_path / "tiny-v0", world, SPACE)
-    assert ours.actions[:, 0].tolist() == [-1, 0, 0.5, -1]
+    assert np.asarray(ours.actions)[:, 0].tolist() == [-1, 0, 0.5, -1]
     assert ours.terminals.tolist() == [False, False, True, False]
     assert ours.ends.tolist() == [False, False, True, True]
-    assert ours.next_observations.tolist() == [*observed[1:].tolist(), observed[1].tolist()]
+    assert np.asarray(ours.next_observations).tolist() == [
+        *observed[1:].tolist(),
+        observed[1].tolist(),
+    ]
     assert read_metadata(tmp_path / "tiny-v0")["mean_return"] == 3.5
     with pytest.raises(SettingsError, match=r"the action space of the set .* not Box\(-1"):
         read_set(tmp_path / "tiny-v0", world, spaces.Box(-1, 1, (3,)))
@@ -110,6 +114,7 @@ def test_an_earlier_run_and_a_set_are_all_that_replay_across_experiments_needs(
     for source in (trained, tmp_path / "set"):
         folder = tmp_path / f"runs-{source.name}"
         arguments = [*TINY.format(folder=folder).split(), "--earlier-runs", str(source)]
+        arguments += ["--memmap-folder", str(tmp_path)]
         assert train_sac(arguments) == 0
         assert len(list(folder.glob("*/sac/*/seed_0/model.zip"))) == 1
 
@@ -150,6 +155,24 @@ def test_a_damaged_set_gets_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "set" / "data" / "metadata.json").write_text("{")
     with pytest.raises(SettingsError, match=r"the set .* cannot be read"):
         read_set(tmp_path / "set")
+
+
+def test_a_set_larger_than_memory(tmp_path: Path) -> None:
+    action = spaces.Box(-1, 1, (1,))
+    episodes = [
+        Episode(np.full((n + 1, 100), n, np.float32), np.zeros((n, 1)), np.ones(n), False)
+        for n in range(1, 120)
+    ]
+    write_set(tmp_path / "set", episodes, spaces.Box(0, 120, (100,)), action, {})
+    in_memory = read_set(tmp_path / "set")
+    tracemalloc.start()
+    mapped = read_set(tmp_path / "set", memmap_folder=tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert mapped.digest == in_memory.digest
+    assert in_memory.observations.nbytes > 2.8e6  # type: ignore[union-attr]
+    assert peak < 1e6
+    assert list(tmp_path.iterdir()) == [tmp_path / "set"]
 
 
 def test_metadata_is_json(tmp_path: Path) -> None:

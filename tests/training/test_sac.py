@@ -102,7 +102,10 @@ def test_the_last_iteration_is_run_to_its_end(total: int, whole: int) -> None:
         ({"present_share": 0.5}, "--present-share must be left out without --replay per-task"),
         ({"earlier_share": 1.5}, "--earlier-share must be from 0 to 1, not 1.5"),
         ({"replay": "reservoir", "n_steps": 3}, "--replay reservoir keeps single transitions"),
-        ({"memmap_folder": "no/such"}, "--memmap-folder must be a folder, not no/such"),
+        (
+            {"memmap_folder": "no/such"},
+            "--memmap-folder must be a folder that is there, not no/such",
+        ),
         (
             {"earlier_runs": ("x",), "normalize_rewards": True},
             "does not go with --normalize-observations or --normalize-rewards",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from gymnasium import spaces
 from everlearn.agents import SAC, load_checkpoint, save_checkpoint
 from everlearn.agents.offline import CQL, IQL, OER, FamO2O
 from everlearn.agents.replay.donor import begin_from
+from everlearn.agents.replay.pieces import Pieces
 from everlearn.agents.replay.transitions import Transitions
 from everlearn.wrappers.errors import SettingsError
 
@@ -85,6 +87,16 @@ def test_learning_goes_on_to_the_last_bit(name: str, tmp_path: Path) -> None:
     again.learn(40, reset_num_timesteps=False)
     assert (again.num_timesteps, again.iteration, again._n_updates) == (80, 4, 80)
     assert torch.equal(parameters(whole), parameters(again))
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_data_may_lie_in_files(name: str) -> None:
+    data = bandit(400)
+    columns = ("observations", "actions", "next_observations")
+    parts = {column: np.split(getattr(data, column), [100, 101, 350]) for column in columns}
+    lazy: Any = {column: Pieces(part) for column, part in parts.items()}
+    agents = [AGENTS[name](one).learn(40) for one in (data, replace(data, **lazy))]
+    assert torch.equal(*map(parameters, agents))
 
 
 @pytest.mark.parametrize("name", AGENTS)

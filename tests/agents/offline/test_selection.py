@@ -63,7 +63,8 @@ def test_coverage_reaches_the_corners() -> None:
     generator = np.random.default_rng(0)
 
     def gap(rows: np.ndarray) -> float:
-        apart = data.observations[:, None] - data.observations[rows]
+        states = np.asarray(data.observations)
+        apart = states[:, None] - states[rows]
         return float(np.linalg.norm(apart, axis=2).min(axis=1).max())
 
     assert gap(select_by_coverage(data, 40, generator)) < gap(select_at_random(data, 40, generator))

@@ -9,8 +9,8 @@ from gymnasium import spaces
 from stable_baselines3.common.buffers import NStepReplayBuffer
 
 from everlearn.agents.replay.buffers import LeanReplayBuffer
+from everlearn.agents.replay.lean_state import as_transitions
 from everlearn.agents.replay.n_step import n_step
-from everlearn.agents.replay.transitions import from_buffer
 
 SPACE = spaces.Box(-1, 1, (3,))
 
@@ -82,10 +82,11 @@ def test_transitions_of_a_buffer_have_the_same_returns(steps: int) -> None:
     """Rows of the buffer, sampled, are among the transitions that it is turned into."""
     lean = LeanReplayBuffer(40, SPACE, SPACE, "cpu", n_envs=2, n_steps=3, gamma=0.9)
     fill([lean], steps, 2, breaks=True)
-    found = from_buffer(lean).over(3, 0.9)
+    found = as_transitions(lean.get_state(), [lean.get_rows(0)]).over(3, 0.9)
     assert found.discounts is not None
     assert len(found) == lean.size() * 2
-    row_of = {tuple(row): index for index, row in enumerate(found.observations.tolist())}
+    observations = np.asarray(found.observations).tolist()
+    row_of = {tuple(row): index for index, row in enumerate(observations)}
     samples = lean.sample(300)
     rows = [row_of[tuple(row)] for row in samples.observations.tolist()]
     assert len(set(rows)) == len(found)
