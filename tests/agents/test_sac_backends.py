@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from everlearn.agents import SAC, ContinualBackprop, Method
 from everlearn.agents.layers import Part
-from everlearn.agents.registry import make_method
+from everlearn.agents.registry import make_method, parse_method
 from everlearn.wrappers.errors import SettingsError
 
 Make = Callable[..., Any]
@@ -186,7 +186,8 @@ def test_compiled_steps_are_the_references(
         assert agents[-1].backend_in_use == backend
         agents[-1].train(20, 32)
     assert max(distances(*agents)) < tolerance
-    functions = [f for f in agents[1]._learner._compiled.values() if f.seconds is not None]
+    known = [f for each in agents[1]._learner._compiled.values() for f in each.values()]
+    functions = [function for function in known if function.seconds is not None]
     assert functions
     assert not any(function.failed for function in functions)
 
@@ -212,6 +213,33 @@ def test_a_whole_run_is_the_references(
     ]
     assert agents[0]._n_updates == agents[1]._n_updates
     assert max(distances(*agents)) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "shows"),
+    [
+        ("adaptive-replay-ratio:low=0.5,high=2,check_every=1,gap=1,min_checks=1", "replay/ratio"),
+        (
+            "causality-aware-entropy:every_steps=100,samples=100,estimator=least-squares",
+            "replay/entropy_weight/1",
+        ),
+        ("warm-start:steps=100,ratio=2", "replay/ratio"),
+    ],
+)
+def test_what_adapts_replay_is_the_same_compiled(
+    text: str, shows: str, build: Callable[..., Any]
+) -> None:
+    agents = [
+        build(SAC, "Reacher-v5", backend=backend, methods=[parse_method(text)]).learn(250)
+        for backend in ("reference", "compiled")
+    ]
+    assert [agent.backend_in_use for agent in agents] == ["reference", "compiled"]
+    assert agents[0]._n_updates == agents[1]._n_updates > 0
+    assert max(distances(*agents)) < 1e-4
+    found = [agent.logger.name_to_value[shows] for agent in agents]
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+    assert found[0] != 1
 
 
 def test_bfloat16_products_come_close(make: Make) -> None:
