@@ -9,6 +9,7 @@ import os
 import re
 import struct
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from ...wrappers.errors import SettingsError
+from ..replay.pieces import Array, Pieces, blocks
 
 FORMAT = 1
 """Changes when older files can no longer be read."""
@@ -44,23 +46,27 @@ class CheckpointError(SettingsError):
 def to_chunks(tree: Any) -> Iterator[memoryview]:
     """Yield the bytes of a tree, the arrays without a copy where they lie in one piece.
 
+    Of `Pieces`, which are read as arrays, no more than a megabyte is copied at a time.
+
     First comes a line with the format, then the length of a header and the header in JSON: the
     tree, with a number in place of each array. The arrays' raw bytes follow, and the SHA-256 of
     all that.
 
     Args:
-        tree: dictionaries, lists, tuples, numbers, strings, None, numpy arrays, torch tensors.
+        tree: dictionaries, lists, tuples, numbers, strings, None, numpy arrays, `Pieces`, torch
+            tensors.
 
     Raises:
         TypeError: for anything else.
     """
-    arrays: list[np.ndarray] = []
+    arrays: list[Array] = []
     shape = _encode(tree, arrays)
     described = [[array.dtype.str, list(array.shape)] for array in arrays]
     header = json.dumps({"tree": shape, "arrays": described}, separators=(",", ":")).encode()
     digest = hashlib.sha256()
     first = _NAME + f"{FORMAT}\n".encode() + _LENGTH.pack(len(header)) + header
-    for piece in (np.frombuffer(first, np.uint8), *arrays):
+    whole = (blocks(array) if isinstance(array, Pieces) else [array] for array in arrays)
+    for piece in chain([np.frombuffer(first, np.uint8)], *whole):
         raw = np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
         for start in range(0, len(raw), _CHUNK):
             chunk = raw[start : start + _CHUNK]
@@ -107,7 +113,11 @@ def _map(file: Path, size: int) -> np.ndarray:
     with file.open("rb"):  # for its error, if it cannot be
         if not size:
             return np.empty(0, np.uint8)
-        raw = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8).numpy()
+        try:
+            raw = torch.from_file(str(file), shared=False, size=size, dtype=torch.uint8).numpy()
+        except RuntimeError:
+            # A private map, as torch makes it, counts as memory where that is never overcommitted.
+            return np.memmap(file, np.uint8, "r")
     raw.flags.writeable = False
     return raw
 
@@ -139,8 +149,8 @@ def _parse(raw: np.ndarray) -> Any:
     return _decode(header["tree"], arrays)
 
 
-def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
-    if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
+def _encode(value: Any, arrays: list[Array]) -> Any:
+    if isinstance(value, (np.ndarray, Pieces, np.generic, torch.Tensor)):
         return _encode_array(value, arrays)
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -156,7 +166,7 @@ def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
     raise TypeError(f"a checkpoint holds plain data, not a {type(value).__name__}")
 
 
-def _encode_array(value: Any, arrays: list[np.ndarray]) -> dict[str, Any]:
+def _encode_array(value: Any, arrays: list[Array]) -> dict[str, Any]:
     kind = "array"
     if isinstance(value, torch.Tensor):
         kind, value = "tensor", value.detach().cpu().numpy()

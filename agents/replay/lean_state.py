@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .pieces import Pieces
+from .pieces import Array, Pieces
 from .transitions import Transitions
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def get_rows(buffer: LeanReplayBuffer, first: int) -> dict[str, Any]:
     # Whether the next step began where one ended is known only when the next step is added.
     settled = range(max(first - 1, oldest), max(end - 1, 0))
     broken = _slots(buffer.broken, settled)
-    steps, envs = np.nonzero(broken)
+    steps, envs = np.nonzero(np.asarray(broken))
     shape = (0, *buffer.obs_shape)
     places = zip(steps.tolist(), envs.tolist(), strict=True)
     endings = [buffer._endings[settled[step] % size, env] for step, env in places]
@@ -128,12 +128,12 @@ def as_transitions(state: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Tra
     )
 
 
-def _slots(array: np.ndarray, steps: range) -> np.ndarray:
-    """Return the rows of some steps in a ring, without a copy where they lie in one piece."""
+def _slots(array: np.ndarray, steps: range) -> Array:
+    """Return the rows of some steps in a ring, without a copy."""
     start, stop = steps.start % len(array), steps.start % len(array) + len(steps)
     if stop <= len(array):
         return array[start:stop]
-    return np.concatenate([array[start:], array[: stop - len(array)]])
+    return Pieces([array[start:], array[: stop - len(array)]])
 
 
 def _fill(array: np.ndarray, steps: range, values: np.ndarray) -> None:

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from everlearn.agents import PPO, load_checkpoint, save_checkpoint
 from everlearn.agents.checkpoint import folder as checkpoint_folder
+from everlearn.agents.checkpoint import tree as tree_module
 from everlearn.agents.checkpoint.folder import CheckpointFolder, Written
 from everlearn.agents.checkpoint.replay import get_buffer_state, set_buffer_state
 from everlearn.agents.checkpoint.tree import CheckpointError, read_tree, to_chunks
@@ -97,6 +98,19 @@ def test_a_tree_comes_back_as_it_was(tmp_path: Path) -> None:
 def test_what_is_no_plain_data_is_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="a checkpoint holds"):
         list(to_chunks({"value": value}))
+
+
+def test_a_file_may_be_larger_than_the_memory_that_a_process_may_have(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    (tmp_path / "file").touch()
+    os.truncate(tmp_path / "file", 1 << 36)
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (1 << 34, limits[1]))
+    try:
+        raw = tree_module._map(tmp_path / "file", 1 << 36)
+        assert (raw[-1], raw.flags.writeable) == (0, False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
 
 
 def test_a_crash_at_every_call_leaves_a_whole_checkpoint(

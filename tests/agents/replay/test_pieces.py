@@ -142,15 +142,15 @@ def test_a_buffer_may_lie_in_more_files_than_can_be_open(tmp_path: Path) -> None
     buffer = LeanReplayBuffer(400, SPACE, ACTION, "cpu")
     folder, generator = CheckpointFolder(tmp_path), np.random.default_rng(0)
     written: Written | None = None
-    for saved in range(80):
+    for saved in range(40):
         live(buffer, 1, generator)
         written = folder.write(buffer.get_state(), buffer.get_rows(saved), written)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 40, limits[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 20, limits[1]))
     try:
         found = folder.read()
         again = LeanReplayBuffer(400, SPACE, ACTION, "cpu")
         again.set_state(found.tree, found.rows)
-        assert len(as_transitions(found.tree, found.rows)) == again.n_added == 80
+        assert len(as_transitions(found.tree, found.rows)) == again.n_added == 40
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
