@@ -41,20 +41,20 @@ class ProbeReaction:
     first_seed: int = 0
     """The first one's seed; the others count on."""
 
-    steps: int = 60_000
+    steps: int = 300_000
     """Environment steps of each agent, over all copies."""
 
     n_envs: int = 8
     """Copies of the world, which shift together."""
 
-    change_every: int = 20_000
+    change_every: int = 100_000
     """Steps between shifts."""
 
     block: int = 1_000
     """Steps whose mean reward is one number of the record."""
 
     soon: int = 5_000
-    """Steps after a shift that count as soon."""
+    """Steps at the beginning and at the end of a segment that the table tells."""
 
     methods: tuple[str, ...] = ("reactive-exploration:hidden_size=64,updates=4",)
     """The methods of the reactive agents (smaller models than the paper's, to save time)."""
@@ -186,51 +186,48 @@ def _keep_rewards(env: VecEnv, rewards: list[float]) -> VecEnv:
     return env
 
 
-def summarize(rows: Sequence[dict[str, Any]], settings: ProbeReaction) -> list[dict[str, Any]]:
-    """Return each agent's mean rewards a step: before, soon after shifts, and in all after them.
+def summarize(
+    rows: Sequence[dict[str, Any]], settings: ProbeReaction
+) -> list[tuple[str, int, list[float], list[float]]]:
+    """Return each agent's mean rewards a step as each segment begins and ends.
 
     Args:
         rows: of the record.
         settings: that they were made with.
 
     Returns:
-        By agent: `before`, the last `soon` steps before shifts; `soon`, the first after them;
-        `after`, all after the first shift; each a list, with a number for each seed.
+        By agent and segment: their first `soon` steps and their last, a number for each seed.
 
     Example:
         >>> settings = ProbeReaction(steps=8, change_every=4, block=1, soon=2)
         >>> row = {"agent": "ppo", "seed": 0, "rewards": [0, 0, 5, 7, -9, -7, 0, 2]}
         >>> summarize([row], settings)
-        [{'agent': 'ppo', 'before': [6.0], 'soon': [-8.0], 'after': [-3.5]}]
+        [('ppo', 0, [0.0], [6.0]), ('ppo', 1, [-8.0], [1.0])]
     """
     from statistics import fmean
 
     segment, soon = settings.change_every // settings.block, settings.soon // settings.block
-    shifts = range(segment, settings.steps // settings.block, segment)
-    told: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        rewards = row["rewards"]
-        own = told.setdefault(
-            row["agent"], {"agent": row["agent"], "before": [], "soon": [], "after": []}
-        )
-        own["before"].append(fmean(r for s in shifts for r in rewards[s - soon : s]))
-        own["soon"].append(fmean(r for s in shifts for r in rewards[s : s + soon]))
-        own["after"].append(fmean(rewards[segment:]))
-    return list(told.values())
+    told: list[tuple[str, int, list[float], list[float]]] = []
+    for agent in dict.fromkeys(row["agent"] for row in rows):
+        lives = [row["rewards"] for row in rows if row["agent"] == agent]
+        for number in range(-(-settings.steps // settings.change_every)):
+            parts = [rewards[number * segment : (number + 1) * segment] for rewards in lives]
+            begins = [fmean(part[:soon]) for part in parts]
+            told.append((agent, number, begins, [fmean(part[-soon:]) for part in parts]))
+    return told
 
 
 def _show(rows: Sequence[dict[str, Any]], settings: ProbeReaction) -> None:
     from statistics import fmean
 
-    columns = ("before", "soon", "after")
-    table = []
-    for told in summarize(rows, settings):
-        cells = [
-            f"{fmean(told[name]):.2f} ({min(told[name]):.2f} to {max(told[name]):.2f})"
-            for name in columns
-        ]
-        table.append((told["agent"], str(len(told["after"])), *cells))
-    titles = ("seeds", "before shifts", f"first {settings.soon:,} after", "all after the first")
+    def cell(values: Sequence[float]) -> str:
+        return f"{fmean(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+    table = [
+        (agent, str(number), str(len(begins)), cell(begins), cell(ends))
+        for agent, number, begins, ends in summarize(rows, settings)
+    ]
+    titles = ("segment", "seeds", f"first {settings.soon:,} steps", f"last {settings.soon:,}")
     print_table(("reward a step of", *titles), table, right=titles)
 
 
