@@ -36,7 +36,7 @@ def make_arrays(
         The arrays, by their names.
 
     Raises:
-        SettingsError: the file cannot be made.
+        SettingsError: the file cannot be made, or there is no such memory.
 
     Example:
         >>> arrays = make_arrays({"rewards": ((2, 3), np.float32)}, tempfile.gettempdir())
@@ -44,11 +44,15 @@ def make_arrays(
         >>> arrays["rewards"].sum().item()
         6.0
     """
+    sizes = {n: math.prod(shape) * np.dtype(kind).itemsize for n, (shape, kind) in columns.items()}
     if memmap_folder is None:
-        return {name: np.zeros(shape, dtype) for name, (shape, dtype) in columns.items()}
-    sizes = {
-        n: math.prod(shape) * np.dtype(dtype).itemsize for n, (shape, dtype) in columns.items()
-    }
+        try:
+            return {name: np.zeros(shape, dtype) for name, (shape, dtype) in columns.items()}
+        except MemoryError:
+            raise SettingsError(
+                f"there is no memory for {sum(sizes.values()) / 1e6:,.1f} MB of replay: make it "
+                "smaller, or name a memmap_folder"
+            ) from None
     starts, end = {}, 0
     for name, size in sizes.items():
         starts[name], end = end, end + -(-size // _ALIGNMENT) * _ALIGNMENT

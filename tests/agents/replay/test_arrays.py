@@ -187,6 +187,8 @@ def test_what_cannot_be(tmp_path: Path) -> None:
     kind = {"rewards": ((1000, 1000), np.float32)}
     with pytest.raises(SettingsError, match=r"cannot map 4.0 MB of .* no/such: No such file or"):
         make_arrays(kind, "no/such")
+    with pytest.raises(SettingsError, match=r"no memory for 4,000,000,000,000.0 MB of replay"):
+        make_arrays({"rewards": ((10**9, 10**9), np.float32)})
     resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
