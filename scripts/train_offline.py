@@ -1,4 +1,4 @@
-"""Train an agent on collected sets, without a world.
+"""Train an agent on collected sets, without a world; famo2o-online learns on in one.
 
 Example:
     python scripts/collect.py --policy runs/SlipperyAnt-v0/sac/<hash>/seed_0 --output sets/ant
@@ -15,12 +15,19 @@ import tyro
 
 from everlearn.training.door import answer
 from everlearn.training.offline import TrainOffline
-from everlearn.training.offline_agents import TrainCQL, TrainFamO2O, TrainIQL, TrainOER
+from everlearn.training.offline_agents import (
+    TrainCQL,
+    TrainFamO2O,
+    TrainIQL,
+    TrainOER,
+    TrainOnlineFamO2O,
+)
 
 AGENTS: dict[str, type[TrainOffline]] = {
     "iql": TrainIQL,
     "cql": TrainCQL,
     "famo2o": TrainFamO2O,
+    "famo2o-online": TrainOnlineFamO2O,
     "oer": TrainOER,
 }
 

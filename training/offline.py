@@ -149,21 +149,32 @@ class TrainOffline(StepIterations, NoDiagnostics):
 
 def _stream_of(folder: str) -> dict[str, Any]:
     """Return the plain data of the stream that a set or a run was made in."""
-    import yaml
-
     from ..agents.replay.sets import is_set, read_metadata
 
     if is_set(folder):
         found = read_metadata(folder).get("stream")
     else:
-        try:
-            text = (Path(folder) / "config.yaml").read_text(encoding="utf-8")
-            found = yaml.safe_load(text)["stream"]
-        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
-            raise SettingsError(f"there is no collected set in {folder}") from None
+        found = read_config(folder).get("stream")
+        if found is None:
+            raise SettingsError(f"there is no collected set in {folder}")
     if not isinstance(found, dict):
         raise SettingsError(f"the set {folder} does not say where it is from: give --stream")
     return found
+
+
+def read_config(folder: str) -> dict[str, Any]:
+    """Return what a run's folder says of its settings; nothing where it is none.
+
+    Args:
+        folder: of the run.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load((Path(folder) / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @cache

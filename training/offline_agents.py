@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from .offline import TrainOffline
+from .offline import TrainOffline, read_config
 from .settings import require
 
 if TYPE_CHECKING:
@@ -87,8 +87,8 @@ class TrainCQL(TrainOffline):
 
 
 @dataclass(frozen=True)
-class TrainFamO2O(TrainOffline):
-    """Train IQL with a family of policies, of which each state gets its own (Wang et al., 2023)."""
+class _Family(TrainOffline):
+    """What FamO2O's two phases share: abstract."""
 
     coefficients: tuple[float, float] = (1.0, 5.0)
     """The range of how much advantages weigh (published code: 8 14 for AntMaze; ours around IQL's
@@ -96,12 +96,6 @@ class TrainFamO2O(TrainOffline):
 
     expectile: float = 0.7
     """Which expectile of the values V is (IQL's paper: 0.7 for locomotion, 0.9 for AntMaze)."""
-
-    drawn: Literal["uniform", "balance"] = "uniform"
-    """Where the actor's coefficients come from (published code: uniform offline)."""
-
-    agent: ClassVar[str] = "famo2o"
-    """The agent's name in folders and tables."""
 
     def check(self) -> None:
         """Raise `SettingsError` for settings that cannot be."""
@@ -111,10 +105,77 @@ class TrainFamO2O(TrainOffline):
         fits = 0 <= low < high < float("inf")
         require(self, "coefficients", fits, "two numbers of 0 or more, the smaller first")
 
+
+@dataclass(frozen=True)
+class TrainFamO2O(_Family):
+    """Train IQL with a family of policies, of which each state gets its own (Wang et al., 2023)."""
+
+    drawn: Literal["uniform", "balance"] = "uniform"
+    """Where the actor's coefficients come from (published code: uniform offline)."""
+
+    agent: ClassVar[str] = "famo2o"
+    """The agent's name in folders and tables."""
+
     def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
         from ..agents.offline import FamO2O
 
         return FamO2O(env, data, self.coefficients, self.expectile, self.drawn, **shared)
+
+
+@dataclass(frozen=True)
+class TrainOnlineFamO2O(_Family):
+    """Let a family of policies learn on in a changing world (Wang et al., 2023).
+
+    Its sets stay beside its own steps, and batches are drawn from all alike.
+    """
+
+    start_from: str = ""
+    """The run folder of famo2o whose networks, optimizers and balance model to begin with; it had
+    the same --hidden-sizes, --n-critics and --coefficients."""
+
+    total_steps: int = 1_000_000
+    """Environment steps to train for, over all copies (published code: 1,000,000)."""
+
+    n_envs: int = 1
+    """Copies of the world that are stepped together (published code: 1)."""
+
+    iteration_steps: int = 1000
+    """Environment steps in an iteration, over all copies: one row of the log."""
+
+    replay_ratio: float = 1.0
+    """Gradient steps for each environment step of each copy (published code: 1)."""
+
+    buffer_size: int = 2_000_000
+    """Own transitions kept, over all copies (published code: 2,000,000 with the sets)."""
+
+    agent: ClassVar[str] = "famo2o-online"
+    """The agent's name in folders and tables."""
+
+    def check(self) -> None:
+        """Raise `SettingsError` for settings that cannot be."""
+        super().check()
+        require(self, "buffer_size", self.buffer_size >= 1, "1 or more")
+        require(self, "replay_ratio", 0 <= self.replay_ratio < float("inf"), "0 or more")
+        known = read_config(self.start_from).get(TrainFamO2O.agent) if self.start_from else None
+        require(self, "start_from", isinstance(known, dict), "a run folder of famo2o")
+        assert isinstance(known, dict)
+        low, high = known["coefficients"]
+        fits = tuple(self.coefficients) == (low, high)
+        require(self, "coefficients", fits, f"{low} {high}, as in {self.start_from}")
+
+    @property
+    def iteration_length(self) -> int:
+        """Environment steps in an iteration, over all copies."""
+        return self.iteration_steps
+
+    def _build(self, env: VecEnv, data: Any, shared: dict[str, Any]) -> BaseAlgorithm:
+        from ..agents.offline import OnlineFamO2O
+        from ..agents.replay.donor import begin_from
+
+        own = (self.coefficients, self.expectile, self.replay_ratio, self.buffer_size)
+        agent = OnlineFamO2O(env, data, *own, **shared)
+        begin_from(agent, self.start_from)
+        return agent
 
 
 @dataclass(frozen=True)

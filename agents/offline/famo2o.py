@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, final
+from typing import Any, final
 
-import torch
 from stable_baselines3.common.policies import BasePolicy
 from torch import Tensor
 
-from ...wrappers.errors import SettingsError, unknown
-from ..sac.losses import Batch, temperature_loss
-from .agent import OfflineAgent, Rows, step
+from ...wrappers.errors import unknown
+from .agent import OfflineAgent, Rows
 from .family import FamilyPolicy
-from .implicit import move_actor_and_critics, move_values, require_expectile
-from .losses import gaussian_log_prob
-from .policies import values_of
-
-TARGET_ENTROPY = -0.5
-"""The entropy that the balance model is to have (published code)."""
+from .family_steps import LEARNED, Drawn, move_family, require_range
+from .implicit import require_expectile
 
 
 @final
@@ -32,7 +26,7 @@ class FamO2O(OfflineAgent):
     of the published code: V, balance model, its entropy's weight, actor, critics, targets.
 
     The actor acts at the balance model's likeliest coefficient. SAC can't start from it, as its
-    actor sees more than observations.
+    actor sees more than observations; `OnlineFamO2O` does.
 
     Args:
         env: worlds whose actions are bounded vectors.
@@ -66,82 +60,20 @@ class FamO2O(OfflineAgent):
         data: Any = None,
         coefficients: tuple[float, float] = (1.0, 5.0),
         expectile: float = 0.7,
-        drawn: Literal["uniform", "balance"] = "uniform",
+        drawn: Drawn = "uniform",
         policy: type[BasePolicy] = FamilyPolicy,
         policy_kwargs: dict[str, Any] | None = None,
         **settings: Any,
     ) -> None:
-        low, high = coefficients
-        if not 0 <= low < high:
-            raise SettingsError(
-                f"coefficients must be two numbers of 0 or more, the smaller first, not "
-                f"{low} and {high}"
-            )
+        own = {**(policy_kwargs or {}), "coefficients": require_range(coefficients)}
         require_expectile(expectile)
         if drawn not in ("uniform", "balance"):
             raise unknown("way to draw coefficients", drawn, ("uniform", "balance"))
         self.expectile, self.drawn = expectile, drawn
-        own = {**(policy_kwargs or {}), "coefficients": (float(low), float(high))}
         super().__init__(policy, env, data, policy_kwargs=own, **settings)
 
     def _update(self, rows: Rows) -> dict[str, Tensor]:
-        policy, batch = self.policy, rows.batch
-        judged = move_values(policy, batch, self.expectile)
-        logged = self._balance(batch)
-        with torch.no_grad():
-            coefficients = self.draw_coefficients(batch.observations)
-        log_probs = gaussian_log_prob(batch.actions, *policy.law(batch.observations, coefficients))
-        return logged | move_actor_and_critics(
-            policy, batch, judged, coefficients, log_probs, self.tau
-        )
-
-    def draw_coefficients(self, observations: Tensor) -> Tensor:
-        """Return the coefficients that the actor is to learn at, of shape (batch,).
-
-        Args:
-            observations: of shape (batch, inputs).
-        """
-        if self.drawn == "uniform":
-            low, high = self.policy.coefficients
-            return low + (high - low) * torch.rand(len(observations), device=self.device)
-        noise = torch.randn(len(observations), device=self.device)
-        return self.policy.choose(observations, noise)[0]
-
-    def balance_loss(self, observations: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the balance model's loss, and the mean logarithm of its densities.
-
-        Args:
-            observations: of shape (batch, inputs).
-        """
-        policy = self.policy
-        noise = torch.randn(len(observations), device=self.device)
-        coefficients, log_probs = policy.choose(observations, noise)
-        assert log_probs is not None
-        means, log_stds = policy.law(observations, coefficients)
-        actions = means + log_stds.exp() * torch.randn_like(means)
-        worth = values_of(policy.critic_target, observations, actions).amin(dim=0)
-        eta = policy.log_eta.detach().exp()
-        return (eta * log_probs - worth).mean(), log_probs.detach().mean()
-
-    def _balance(self, batch: Batch) -> dict[str, Tensor]:
-        policy = self.policy
-        loss, log_prob = self.balance_loss(batch.observations)
-        step(policy.balance_optimizer, loss)
-        eta_loss, gradient = temperature_loss(policy.log_eta.detach(), log_prob, TARGET_ENTROPY)
-        policy.log_eta.grad = gradient.reshape(1)
-        policy.eta_optimizer.step()
-        with torch.no_grad():
-            chosen, _ = policy.choose(batch.observations)
-        return {
-            "balance_loss": loss,
-            "eta": policy.log_eta.detach().exp().squeeze(),
-            "eta_loss": eta_loss,
-            "coefficient": chosen.mean(),
-        }
+        return move_family(self.policy, rows.batch, self.expectile, self.drawn, self.tau)
 
     def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
-        optimizers = (
-            *("actor.optimizer", "critic.optimizer", "value_optimizer"),
-            *("balance_optimizer", "eta_optimizer"),
-        )
-        return ["policy", *(f"policy.{name}" for name in optimizers)], []
+        return list(LEARNED), []

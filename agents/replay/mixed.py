@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from ...wrappers.errors import SettingsError
 from .around import AroundReplayBuffer
-from .shares import Share, check_share, share_at, whole_counts
+from .shares import Share, check_share, random_counts, share_at, whole_counts
 from .transitions import Transitions
 
 Source = str | Path | Sequence[str | Path] | Transitions
 """Run folders and collected sets, or transitions."""
+
+_OWN = "the agent's own"
 
 
 @final
@@ -36,7 +38,8 @@ class MixedReplayBuffer(AroundReplayBuffer):
         sources: by name: run folders of earlier runs, folders of collected sets, several of them
             (which are joined), or `Transitions`.
         shares: each source's part of a batch: a number from 0 to 1, or pairs of a step and a
-            number, linear in between; 0.5 for a single source, by default.
+            number, linear in between; 0.5 for a single source, by default. "even" for a single
+            source means that all transitions, its and the own, are drawn alike.
         **kwargs: as for `AroundReplayBuffer`.
 
     Raises:
@@ -59,11 +62,14 @@ class MixedReplayBuffer(AroundReplayBuffer):
         self,
         *args: Any,
         sources: Mapping[str, Source],
-        shares: Mapping[str, Share] | None = None,
+        shares: Mapping[str, Share | Literal["even"]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.shares = _shares(sources, shares)
+        self.even = shares is not None and list(shares.values()) == ["even"]
+        """Whether the transitions of a single source are drawn like the own ones."""
+        given: Any = dict.fromkeys(sources, 1.0) if self.even else shares
+        self.shares = _shares(sources, given)
         read = {name: self._read(source) for name, source in sources.items()}
         self._digests = {name: transitions.digest for name, transitions in read.items()}
         self.sources = {name: r.over(self.n_steps, self.gamma) for name, r in read.items()}
@@ -72,9 +78,16 @@ class MixedReplayBuffer(AroundReplayBuffer):
     def counts(self, batch_size: int) -> dict[str, int]:
         """Return how many rows of a batch come from each source now.
 
+        Where all transitions are alike, what rounding leaves is drawn.
+
         Args:
             batch_size: rows in all; the own ones are what is left.
         """
+        if self.even:
+            ((name, source),) = self.sources.items()
+            own = self.own.size() * self.n_envs
+            share = len(source) / (len(source) + own)
+            return {name: random_counts({name: share, _OWN: 1 - share}, batch_size)[name]}
         step = self.own.n_added * self.n_envs
         shares = {name: share_at(share, step) for name, share in self.shares.items()}
         return whole_counts(shares, batch_size)

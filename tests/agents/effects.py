@@ -21,7 +21,7 @@ import torch
 from gymnasium import spaces
 
 from everlearn.agents import SAC
-from everlearn.agents.offline import CQL, OER, FamO2O
+from everlearn.agents.offline import CQL, OER, FamO2O, OnlineFamO2O
 from everlearn.agents.replay import WarmStart
 from everlearn.agents.replay.donor import begin_from
 from everlearn.agents.replay.lean_state import as_transitions
@@ -61,7 +61,7 @@ def sac(seed: int, **own: Any) -> SAC:
     return SAC("MlpPolicy", "Pendulum-v1", seed=seed, **settings)
 
 
-def curve(agent: SAC, steps: int) -> Curve:
+def curve(agent: Any, steps: int) -> Curve:
     """Return what an agent earns after each 1,000 steps."""
     found = []
     for _ in range(steps // 1000):
@@ -111,6 +111,25 @@ def offline_to_online(
     warm = WarmStart(steps=300, ratio=None)
     own = half_from(data) if keep else {"methods": [warm]}
     agent = sac(seed + 100, **{"learning_starts": 0, **own})
+    with tempfile.TemporaryDirectory() as folder:
+        before.save(Path(folder) / "model.zip")
+        begin_from(agent, Path(folder) / "model.zip")
+    begun = round(evaluate(agent), 1)
+    return {"returns": curve(agent, steps), "begun": begun}
+
+
+def family_online(seed: int, updates: int = 3000, steps: int = 4000) -> dict[str, Any]:
+    """Learn a family of policies from what another agent lived, and then in the world."""
+    data = lived(seed)
+    own: dict[str, Any] = {
+        "learning_rate": 1e-3,
+        "batch_size": 64,
+        "policy_kwargs": {"net_arch": [64, 64]},
+        "seed": seed + 100,
+        "device": "cpu",
+    }
+    before = FamO2O("Pendulum-v1", data, **own).learn(updates)
+    agent = OnlineFamO2O("Pendulum-v1", data, **own)
     with tempfile.TemporaryDirectory() as folder:
         before.save(Path(folder) / "model.zip")
         begin_from(agent, Path(folder) / "model.zip")
@@ -278,6 +297,7 @@ EXPERIMENTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "no earlier experience": partial(replay_across_experiments, earlier=False),
     "a set first, and half of each batch": partial(offline_to_online, keep=True),
     "a set first, and then dropped": partial(offline_to_online, keep=False),
+    "a family first, and the set kept": family_online,
     **{f"one-set-after-another, {arm}": partial(one_set_after_another, arm=arm) for arm in ARMS},
     "replay schedule": replay_schedule,
     "two-contexts": two_contexts,

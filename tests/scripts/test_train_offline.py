@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from everlearn.agents.offline import CQL, IQL, OER, FamO2O
+from everlearn.agents.offline import CQL, IQL, OER, FamO2O, OnlineFamO2O
 from everlearn.evaluation.records import read_run
 from everlearn.scripts.collect import main as collect
 from everlearn.scripts.train_offline import main
@@ -70,6 +70,37 @@ def test_a_run_goes_on_to_the_last_bit(
     assert "already finished" in capsys.readouterr().out
 
 
+def go_on(collected: Path, family: Path, folder: Path, steps: int) -> Path:
+    shared = TINY.format(steps=steps).split()
+    place = ["--sets", str(collected), "--runs-folder", str(folder), "--start-from", str(family)]
+    assert main(["famo2o-online", *OWN["famo2o"][1:], *shared, *place]) == 0
+    (run,) = folder.glob("SlipperyAnt-v0/famo2o-online/*/seed_0")
+    return run
+
+
+@pytest.mark.slow
+def test_a_family_goes_on_online_and_to_the_last_bit(
+    collected: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    family = train("famo2o", collected, tmp_path, 20)
+    whole = go_on(collected, family, tmp_path / "whole", 60)
+    go_on(collected, family, tmp_path / "parts", 35)
+    parts = go_on(collected, family, tmp_path / "parts", 60)
+    assert "going on from there" in capsys.readouterr().out
+    ours, theirs = (OnlineFamO2O.load(run / "model.zip", device="cpu") for run in (whole, parts))
+    for mine, its in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True):
+        assert torch.equal(mine, its)
+    assert (ours.num_timesteps, ours._n_updates) == (60, 60)
+    rows, again = (read_run(run).iterations for run in (whole, parts))
+    columns = [name for name in rows if not str(name).startswith("time/")]
+    pd.testing.assert_frame_equal(rows[columns], again[columns])
+    assert rows["train/coefficient"].between(1, 3).all()
+    pd.testing.assert_frame_equal(*(pd.read_csv(r / "evaluations.csv") for r in (whole, parts)))
+    other = ["famo2o-online", "--sets", str(collected), "--start-from", str(family)]
+    assert main(other) == 2
+    assert "--coefficients must be 1.0 3.0, as in" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_sac_goes_on_online(collected: Path, tmp_path: Path) -> None:
     run = train("cql", collected, tmp_path, 20)
@@ -91,7 +122,7 @@ def test_sac_goes_on_online(collected: Path, tmp_path: Path) -> None:
         ("cql --sets x --weight -1", "--weight must be 0 or more, not -1.0"),
         (f"iql --sets nowhere --stream {STREAM}", "there is no collected set in nowhere"),
         ("oer --sets x --steps-per-set 1500", "--steps-per-set must be a multiple of"),
-        ("cql --sets x --methods redo", "--methods are for agents that learn online"),
+        ("famo2o-online --sets x", "--start-from must be a run folder of famo2o"),
     ],
 )
 def test_settings_that_cannot_be_used(arguments: str, sentence: str, refused: Any) -> None:

@@ -18,6 +18,7 @@ import stable_baselines3.common.base_class
 from tensorboard.summary.writer import event_file_writer  # type: ignore[import-untyped]
 
 from everlearn.agents.checkpoint import folder as checkpoint_folder
+from everlearn.agents.offline import OnlineFamO2O
 from everlearn.agents.offline.agent import OfflineAgent
 from everlearn.agents.ppo.learner import PPOLearner
 from everlearn.agents.sac.learner import SACLearner
@@ -90,6 +91,7 @@ POINTS: dict[str, tuple[Any, str, int]] = {
     "ppo": (PPOLearner, "_step", 20),
     "sac": (SACLearner, "train", 30),
     "offline": (OfflineAgent, "_draw", 40),
+    "family": (OnlineFamO2O, "train", 40),
     "row": (Table, "append", 3),
     "iteration": (IterationWriter, "write", 3),
     "events": (EventWriter, "write", 3),
@@ -142,15 +144,18 @@ def draw_kill(settings: RunSettings, seed: str) -> tuple[str, int]:
         return "iteration", 2
     draws = random.Random(seed)
     base = getattr(settings, "base_settings", settings)
-    offline = isinstance(base, TrainOffline)
-    learner = "offline" if offline else "ppo" if base.agent == "ppo" else "sac"
-    points = {*POINTS} - ({"ppo", "sac", "offline"} - {learner})
+    offline = isinstance(base, TrainOffline) and base.agent != "famo2o-online"
+    others = {"ppo": "ppo", "famo2o-online": "family"}
+    learner = "offline" if offline else others.get(base.agent, "sac")
+    points = {*POINTS} - ({"ppo", "sac", "offline", "family"} - {learner})
     if base.agent == "recurrent-ppo" or REFERENCE_ONLY & {
         text.partition(":")[0] for text in settings.methods
     }:
         points -= {"ppo", "sac"}
-    if offline:  # It has no rollouts, and never changes its learning rate.
-        points -= {"rollout", "update"}
+    if isinstance(base, TrainOffline):  # They never change their learning rates.
+        points -= {"update"}
+    if offline:  # It has no rollouts.
+        points -= {"rollout"}
     point = draws.choice([*sorted(points), "checkpoint", learner if offline else "rollout"])
     return point, draws.randrange(POINTS[point][2])
 

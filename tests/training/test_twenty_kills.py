@@ -21,6 +21,7 @@ import pytest
 
 from everlearn.training import run
 from everlearn.training.benchmark.rounds import write_record
+from everlearn.training.offline_agents import TrainOnlineFamO2O
 from everlearn.training.train import plan_run
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -172,11 +173,10 @@ def test_cotasp(tmp_path: Path) -> None:
     require_same("train_cotasp in CW3", COTASP, tmp_path)
 
 
-@pytest.mark.parametrize("agent", OFFLINE)
-def test_offline_agents(agent: str, lived: str, tmp_path: Path) -> None:
-    settings = replace(
-        OFFLINE[agent],
-        sets=(lived,) * (2 if agent == "oer" else 1),
+def with_sets(settings: Any, *sets: str) -> Any:
+    return replace(
+        settings,
+        sets=sets,
         iteration_steps=32,
         batch_size=8,
         hidden_sizes=(8, 8),
@@ -185,4 +185,16 @@ def test_offline_agents(agent: str, lived: str, tmp_path: Path) -> None:
         evaluation_steps=20,
         evaluation_episodes=1,
     )
+
+
+@pytest.mark.parametrize("agent", OFFLINE)
+def test_offline_agents(agent: str, lived: str, tmp_path: Path) -> None:
+    settings = with_sets(OFFLINE[agent], *[lived] * (2 if agent == "oer" else 1))
     require_same(agent, placed(settings, tmp_path).completed(), tmp_path)
+
+
+def test_a_family_online(lived: str, folder: Path, tmp_path: Path) -> None:
+    family = placed(with_sets(OFFLINE["famo2o"], lived), folder).completed()
+    settings = TrainOnlineFamO2O(start_from=str(run_whole(family, folder)), replay_ratio=0.5)
+    settings = placed(with_sets(settings, lived), tmp_path).completed()
+    require_same("famo2o-online, native", settings, tmp_path)

@@ -10,6 +10,7 @@ from scipy.stats import kstest
 
 from everlearn.agents.offline import FamO2O
 from everlearn.agents.offline.family import embed
+from everlearn.agents.offline.family_steps import draw_coefficients, move_balance
 from everlearn.agents.replay.transitions import Transitions
 
 
@@ -37,14 +38,13 @@ def test_offline_coefficients_are_uniform_and_the_others_the_balance_models() ->
     torch.manual_seed(0)
     family = agent()
     states = torch.zeros(10_000, 3)
-    drawn = family.draw_coefficients(states).numpy()
+    drawn = draw_coefficients(family.policy, states, "uniform").numpy()
     assert kstest((drawn - 2) / 4, "uniform").pvalue > 0.01
-    family.drawn = "balance"
     last: Any = family.policy.balance[-1]
     with torch.no_grad():
         last.weight.zero_()
         last.bias.copy_(torch.tensor([0.5, -20.0]))
-    drawn = family.draw_coefficients(states).detach().numpy()
+    drawn = draw_coefficients(family.policy, states, "balance").detach().numpy()
     assert drawn == pytest.approx(np.full(10_000, 2 + 2 * (math.tanh(0.5) + 1)), abs=1e-4)
     assert family.policy.choose(states)[0].detach().numpy() == pytest.approx(drawn, abs=1e-4)
 
@@ -61,12 +61,12 @@ def test_neither_loss_moves_the_others_network() -> None:
         return not all(torch.equal(one, other) for one, other in pairs)
 
     actor, balance = copies(policy.actor), copies(policy.balance)
-    family._balance(family._draw().batch)
+    move_balance(policy, family._draw().batch.observations)
     assert moved(policy.balance, balance)
     assert not moved(policy.actor, actor)
     assert all(parameter.grad is None for parameter in policy.actor.parameters())
     with torch.no_grad():
-        coefficients = family.draw_coefficients(torch.zeros(4, 3))
+        coefficients = draw_coefficients(policy, torch.zeros(4, 3), "uniform")
     means, _ = policy.law(torch.zeros(4, 3), coefficients)
     gradients = torch.autograd.grad(
         means.sum(), list(policy.balance.parameters()), allow_unused=True
