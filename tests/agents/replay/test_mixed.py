@@ -51,6 +51,19 @@ def test_half_comes_from_a_single_source() -> None:
     assert filled(sources={"earlier": transitions(1)}).sample(256).rewards.sum() == 128
 
 
+def test_all_transitions_may_be_drawn_alike() -> None:
+    buffer = filled(0, sources={"earlier": transitions(1, 20)}, shares={"earlier": "even"})
+    assert buffer.counts(32) == {"earlier": 32}
+    for _ in range(60):
+        buffer.add(ROW, ROW, ROW, np.zeros(1), np.zeros(1), [{}])
+    assert buffer.counts(32) == {"earlier": 8}
+    np.random.seed(0)
+    # A quarter of 33 is 8.25: the deviation of the mean is 0.014.
+    found = [buffer.counts(33)["earlier"] for _ in range(1000)]
+    assert set(found) == {8, 9}
+    assert np.mean(found) == pytest.approx(8.25, abs=0.06)
+
+
 def test_scheduled_shares() -> None:
     shares: Any = {"a": [(0, 1.0), (20, 0.0)], "b": [(20, 0.0), (40, 0.5)]}
     buffer = filled(10, sources={"a": transitions(1), "b": transitions(100)}, shares=shares)
