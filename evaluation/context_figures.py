@@ -28,8 +28,10 @@ def draw_learning(
     panel = figure.subplots()
     for number, (name, curve) in enumerate(curves.items()):
         steps, scores = list(curve), list(curve.values())
-        color = _COLORS[number % len(_COLORS)]
-        panel.plot(steps, [np.mean(s) for s in scores], color=color, label=name, marker="o", ms=3)
+        again, place = divmod(number, len(_COLORS))
+        color, style = _COLORS[place], "--" if again else "-"
+        means = [np.mean(s) for s in scores]
+        panel.plot(steps, means, color=color, ls=style, label=name, marker="o", ms=3)
         panel.fill_between(
             steps, [min(s) for s in scores], [max(s) for s in scores], color=color, alpha=0.12, lw=0
         )

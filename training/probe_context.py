@@ -5,8 +5,9 @@ Nothing heavy is imported before it runs, so that the script can answer `--help`
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -225,15 +226,27 @@ def _kind(context: str) -> str:
     return _ON.join(part.partition(":")[0] for part in context.split(_ON))
 
 
+def _names(contexts: Iterable[str]) -> dict[str, str]:
+    """Return a short name for each context: its kind, with what sets it apart from its like."""
+    alike: dict[str, dict[str, set[str]]] = {}
+    for context in contexts:
+        alike.setdefault(_kind(context), {})[context] = set(re.split("[:,]", context))
+    names = {}
+    for kind, words in alike.items():
+        shared = set.intersection(*words.values())
+        for context, own in words.items():
+            apart = ",".join(sorted(own - shared))
+            names[context] = f"{kind}:{apart}" if apart else kind
+    return names
+
+
 def _draw(settings: ProbeContext, rows: Sequence[dict[str, Any]]) -> None:
     from ..evaluation.context_figures import draw_learning
 
     curves: dict[str, dict[int, list[float]]] = {}
-    contexts = dict.fromkeys(row["context"] for row in rows)
-    kinds = [_kind(context) for context in contexts]
+    names = _names({row["context"] for row in rows})
     for row in rows:
-        kind = _kind(row["context"])
-        curve = curves.setdefault(kind if kinds.count(kind) == 1 else row["context"], {})
+        curve = curves.setdefault(names[row["context"]], {})
         for part, total in enumerate(row["returns"]):
             if total is not None:
                 curve.setdefault(settings.steps * (part + 1) // _PARTS, []).append(total)
