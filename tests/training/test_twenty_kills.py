@@ -197,4 +197,4 @@ def test_a_family_online(lived: str, folder: Path, tmp_path: Path) -> None:
     family = placed(with_sets(OFFLINE["famo2o"], lived), folder).completed()
     settings = TrainOnlineFamO2O(start_from=str(run_whole(family, folder)), replay_ratio=0.5)
     settings = placed(with_sets(settings, lived), tmp_path).completed()
-    require_same("famo2o-online, native", settings, tmp_path)
+    require_same("famo2o-online", settings, tmp_path)
