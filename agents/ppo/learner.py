@@ -56,7 +56,7 @@ class PPOLearner:
         self._agent = agent
         self._parts = parts
         self._resets_soon = may_reset_optimizer(methods, soon=True)
-        self._after_step = [(method.after_step, part) for method in acting for part in parts]
+        self._after_step = [(method, part) for method in acting for part in parts]
         penalizing = [method for method in methods if overrides(method, "penalty")]
         self._penalized = [(method, part) for method in penalizing for part in parts]
         self._gathered = gather_penalties(methods, parts, self.flat.parameters)
@@ -230,8 +230,8 @@ class PPOLearner:
             for part in self._parts:
                 for layer, outputs in zip(part.hidden, features[part.name], strict=True):
                     layer.features = outputs
-        for act, part in self._after_step:
-            act(part)
+        for method, part in self._after_step:
+            method.after_step(part)
 
     def _log(self, epochs: list[list[Tensor]], scales: Scales) -> None:
         agent = self._agent
