@@ -215,8 +215,9 @@ def hidden_layers(body: nn.Module, output: Sequence[nn.Linear]) -> tuple[HiddenL
         The layers from the input to the output; none for an empty body.
 
     Raises:
-        SettingsError: the body is something else than a sequence, or has a residual block without
-            a linear map right after and in the beginning of it, and one anywhere before it.
+        SettingsError: the body is something else than a sequence, or has a residual block that does
+            not begin with a linear map, ends with another block, is the first to read the inputs,
+            or has more than a linear map or a block right after it.
 
     Example:
         >>> body = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4), nn.Tanh())
@@ -410,6 +411,8 @@ def _collect(body: nn.Module, groups: list[list[nn.Module]], skips: dict[int, in
                     "methods need residual blocks to begin with a linear map, and one before them"
                 )
             _collect(child.branch, groups, skips)
+            if len(groups) - 1 in skips:
+                raise SettingsError("methods need residual blocks that do not end with another")
             skips[len(groups) - 1] = len(groups) - before
         elif before - 1 in skips:
             raise SettingsError(

@@ -26,12 +26,11 @@ class Occasional(Method):
 
     There are five kinds of occasions, and any of them may be combined. By updates, it acts right
     after the actor's step of the update that is due, or after the next one where the actor makes
-    fewer steps than the critics. By environment steps, counted or
-    listed, it acts at the end of the iteration in which they are reached, once even if more than
-    one is. At a told change it acts at once. By a
-    diagnostic, which is looked at after each iteration that had updates, it acts when the value
-    crosses the threshold, and again only after it was on the good side in between. What needs a
-    training batch or a gradient waits for the actor's next step in each case.
+    fewer steps than the critics. By environment steps, counted or listed, it acts at the end of
+    the iteration in which they are reached, once even if more than one is. At a told change it
+    acts at once. By a diagnostic, which is looked at after each iteration that had updates, it acts
+    when the value crosses the threshold, and again only after it was on the good side in between.
+    What needs a training batch or a gradient waits for the actor's next step in each case.
     """
 
     acts_rarely: ClassVar[bool] = True
@@ -56,8 +55,8 @@ class Occasional(Method):
     """Where the diagnostic is too bad, from 0 to 1."""
 
     at_steps: tuple[int, ...] = ()
-    """Environment steps over all copies that are occasions, each once (BRO resets at 15,000 and
-    50,000, and then every 250,000)."""
+    """Environment steps over all copies that are occasions, each once (BRO begins with resets
+    at 15,000 and 50,000)."""
 
     def __post_init__(self) -> None:
         """Check the settings' ranges.

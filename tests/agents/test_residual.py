@@ -115,6 +115,13 @@ def test_an_ensemble_is_the_networks() -> None:
             nn.Sequential(nn.Linear(3, 3), Residual(nn.Sequential(nn.Linear(3, 3))), nn.ReLU()),
             "a linear map after a residual block, not ReLU",
         ),
+        (
+            nn.Sequential(
+                nn.Linear(3, 3),
+                Residual(nn.Sequential(nn.Linear(3, 3), Residual(nn.Sequential(nn.Linear(3, 3))))),
+            ),
+            "do not end with another",
+        ),
     ],
 )
 def test_other_blocks_are_refused(body: nn.Sequential, sentence: str) -> None:
