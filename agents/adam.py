@@ -11,8 +11,9 @@ from torch.optim import Optimizer
 
 from ..wrappers.errors import SettingsError
 
-WEIGHTS = ("exp_avg_weight", "exp_avg_sq_weight")
-"""Where the state keeps the running averages' weights, once an element was reset."""
+CORRECTIONS = ("exp_avg_weight", "exp_avg_sq_weight")
+"""Where the state keeps each element's own bias corrections of the two running averages, once one
+was reset. A correction is the sum of what the gradients so far weigh in the average."""
 
 
 SETTINGS = ("betas", "eps", "weight_decay", "decoupled_weight_decay")
@@ -124,12 +125,12 @@ class Adam(Optimizer):
             return
         if self.before_reset is not None:
             self.before_reset()
-        if WEIGHTS[0] not in state:
+        if CORRECTIONS[0] not in state:
             steps = state["step"].item()
-            for key, beta in zip(WEIGHTS, self._betas_of(parameter), strict=True):
+            for key, beta in zip(CORRECTIONS, self._betas_of(parameter), strict=True):
                 # The parameter's own type: torch casts to it when a state is loaded.
                 state[key] = torch.full_like(parameter, 1 - beta**steps)
-        for key in (*WEIGHTS, "exp_avg", "exp_avg_sq"):
+        for key in (*CORRECTIONS, "exp_avg", "exp_avg_sq"):
             state[key][index] = 0
 
     def _betas_of(self, parameter: Tensor) -> tuple[float, float]:
@@ -157,9 +158,9 @@ class Adam(Optimizer):
             gradient = gradient.add(parameter, alpha=group["weight_decay"])
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        if WEIGHTS[0] in state:
-            weight1 = state[WEIGHTS[0]].mul_(beta1).add_(1 - beta1)
-            weight2 = state[WEIGHTS[1]].mul_(beta2).add_(1 - beta2)
+        if CORRECTIONS[0] in state:
+            weight1 = state[CORRECTIONS[0]].mul_(beta1).add_(1 - beta1)
+            weight2 = state[CORRECTIONS[1]].mul_(beta2).add_(1 - beta2)
             denominator = (square / weight2).sqrt_().add_(group["eps"])
             parameter.addcdiv_(mean / weight1, denominator, value=-group["lr"])
         else:

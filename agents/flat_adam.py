@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .adam import WEIGHTS, Adam
+from .adam import CORRECTIONS, Adam
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 """What torch's Adam calls its running averages."""
@@ -63,7 +63,7 @@ class AdamSettings:
         memory: Memory,
         gradient: Tensor,
         rate: float | Tensor,
-        weights: Sequence[float | Tensor],
+        corrections: Sequence[float | Tensor],
     ) -> None:
         """Make one step.
 
@@ -72,53 +72,52 @@ class AdamSettings:
             memory: Adam's state, flat.
             gradient: flat.
             rate: the step size.
-            weights: 1 - beta**steps of either decay, as `direction` wants them.
+            corrections: of bias, as `direction` wants them.
         """
         if self.weight_decay != 0:
             if self.decoupled:
                 values.mul_(1 - rate * self.weight_decay)
             else:
                 gradient = gradient + self.weight_decay * values
-        numerator, denominator = self._fraction(memory, gradient, weights)
+        numerator, denominator = self._fraction(memory, gradient, corrections)
         if isinstance(rate, Tensor):
             values.sub_(numerator.div_(denominator).mul_(rate))
         else:
             values.addcdiv_(numerator, denominator, value=-rate)
 
     def direction(
-        self, memory: Memory, gradient: Tensor, weights: Sequence[float | Tensor]
+        self, memory: Memory, gradient: Tensor, corrections: Sequence[float | Tensor]
     ) -> Tensor:
         """Take a gradient into the running averages, and return where a step would go.
 
         Args:
-            memory: Adam's state, flat; with `WEIGHTS` each element has a bias correction of its
+            memory: Adam's state, flat; with `CORRECTIONS` each element has a bias correction of its
                 own.
             gradient: flat.
-            weights: 1 - beta**steps of either decay: the bias corrections where no element was
-                reset.
+            corrections: of bias: 1 - beta**steps of either decay. Where each element has its own in
+                the memory, these are not read.
         """
-        numerator, denominator = self._fraction(memory, gradient, weights)
+        numerator, denominator = self._fraction(memory, gradient, corrections)
         return numerator.div_(denominator)
 
     def _fraction(
-        self, memory: Memory, gradient: Tensor, weights: Sequence[float | Tensor]
+        self, memory: Memory, gradient: Tensor, corrections: Sequence[float | Tensor]
     ) -> tuple[Tensor, Tensor]:
         """Return the direction as a numerator and a denominator, after `direction`'s arguments."""
         mean, square = (memory[name] for name in MOMENTS)
         beta1, beta2 = self.betas
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        # (mean / w1) / (sqrt(square / w2) + eps), expanded, since divisions are what takes time.
-        if WEIGHTS[0] in memory:
+        # (mean / c1) / (sqrt(square / c2) + eps), expanded, since divisions are what takes time.
+        if CORRECTIONS[0] in memory:
             one = mean.new_ones(())
-            w1, w2 = (
+            c1, c2 = (
                 memory[name].lerp_(one, 1 - beta)
-                for name, beta in zip(WEIGHTS, self.betas, strict=True)
+                for name, beta in zip(CORRECTIONS, self.betas, strict=True)
             )
-            root = (square * w2).sqrt_().add_(w2, alpha=self.eps)
-            return mean * w2, root.mul_(w1)
-        correction = weights[1] ** 0.5
-        return mean * (correction / weights[0]), square.sqrt().add_(correction * self.eps)
+            return mean * c2, (square * c2).sqrt_().add_(c2, alpha=self.eps).mul_(c1)
+        scale = corrections[1] ** 0.5
+        return mean * (scale / corrections[0]), square.sqrt().add_(scale * self.eps)
 
 
 def steps_flat(optimizer: Optimizer, parameters: Sequence[nn.Parameter]) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.adam import adam as step_adam
 
-from .adam import WEIGHTS
+from .adam import CORRECTIONS
 from .flat_adam import MOMENTS, AdamSettings
 
 
@@ -102,7 +102,7 @@ class FlatOptimizer(Optimizer):
         (group,) = self.param_groups
         # The state may have been loaded since the last step.
         self._adopt([member for member in group["params"] if self.state.get(member)])
-        if self._adam is not None and WEIGHTS[0] not in self.flat:
+        if self._adam is not None and CORRECTIONS[0] not in self.flat:
             # From now on each element has a bias correction of its own.
             for name, reached in self._reached().items():
                 self._hold(name, [reached] * len(self.moving))
@@ -116,9 +116,9 @@ class FlatOptimizer(Optimizer):
 
     def _direct(self, adam: AdamSettings, steps: int) -> None:
         """Take the gradient into Adam's averages, and set the direction."""
-        if WEIGHTS[0] in self.flat:
-            weights = [1 - beta**steps for beta in adam.betas]
-            self._direction.copy_(adam.direction(self.flat, self._gradient, weights))
+        if CORRECTIONS[0] in self.flat:
+            corrections = [1 - beta**steps for beta in adam.betas]
+            self._direction.copy_(adam.direction(self.flat, self._gradient, corrections))
             return
         mean, square = (self.flat[name] for name in MOMENTS)
         # A step of length -1 from 0 is the direction. torch's own is one pass over the elements,
@@ -155,7 +155,7 @@ class FlatOptimizer(Optimizer):
         self.pieces["gradient"] = self._split(self._gradient)
         self.pieces["direction"] = self._split(self._direction)
         begun = [bool(self.state[parameter]) for parameter in moving]
-        reset = any(WEIGHTS[0] in self.state[parameter] for parameter in moving)
+        reset = any(CORRECTIONS[0] in self.state[parameter] for parameter in moving)
         fresh = dict.fromkeys(self._names, 0.0) | (self._reached() if reset else {})
         for name, reached in fresh.items():
             missing = [reached if known else 0.0 for known in begun]
@@ -163,10 +163,12 @@ class FlatOptimizer(Optimizer):
             self._hold(name, [s.get(name, m) for s, m in zip(states, missing, strict=True)])
 
     def _reached(self) -> dict[str, float]:
-        """Return the weights of Adam's averages where no element was reset."""
+        """Return the bias corrections of Adam's averages where no element was reset."""
         assert self._adam is not None
         steps = self.param_groups[0]["steps"]
-        return {name: 1 - beta**steps for name, beta in zip(WEIGHTS, self._adam.betas, strict=True)}
+        return {
+            name: 1 - beta**steps for name, beta in zip(CORRECTIONS, self._adam.betas, strict=True)
+        }
 
     def _hold(self, name: str, values: Sequence[Tensor | float]) -> None:
         """Have something of each parameter in one flat tensor."""

@@ -18,7 +18,9 @@ from .update_log import forget_update, read_update, show_update
 class OnPolicyHost(MethodHost, OnPolicyAlgorithm):
     """Each row of the log holds a rollout and the update with it: abstract mixin, to stand first.
 
-    stable-baselines3's own rows hold a rollout and the update before it.
+    stable-baselines3's own rows hold a rollout and the update before it. An agent's `train` ends
+    with `_finish_iteration`, which asks the methods, and `_write_row`, without which there is no
+    row.
     """
 
     _pending_log: int | None = None

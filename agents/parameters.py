@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from .adam import WEIGHTS, Adam
+from .adam import CORRECTIONS, Adam
 from .flat_adam import MOMENTS, steps_flat
 
 
@@ -61,7 +61,7 @@ class FlatParameters:
             optimizer.before_reset = self._prepare_reset
         else:
             # It does not tell of a reset.
-            self.hold_weights()
+            self.hold_corrections()
 
     def split(self, flat: Tensor) -> list[Tensor]:
         """Return views of a flat tensor in the parameters' shapes.
@@ -90,14 +90,14 @@ class FlatParameters:
         return first.data_ptr() == self.values.data_ptr()
 
     @property
-    def holds_weights(self) -> bool:
+    def holds_corrections(self) -> bool:
         """Whether each element has a bias correction of its own."""
-        return WEIGHTS[0] in self.memory
+        return CORRECTIONS[0] in self.memory
 
-    def hold_weights(self) -> None:
+    def hold_corrections(self) -> None:
         """Give each element a bias correction of its own, if single ones may be reset."""
-        if self.elementwise and not self.holds_weights:
-            for name in WEIGHTS:
+        if self.elementwise and not self.holds_corrections:
+            for name in CORRECTIONS:
                 self._take_over(name)
 
     @torch.no_grad()
@@ -118,10 +118,10 @@ class FlatParameters:
         self.steps = int(known["step"]) if known else 0
         if not known and isinstance(self.optimizer, Adam):
             # It has forgotten its resets, too: who begins here has never heard of them.
-            for name in WEIGHTS:
+            for name in CORRECTIONS:
                 self.memory.pop(name, None)
-        resets = self.elementwise and any(WEIGHTS[0] in state[each] for each in self.parameters)
-        for name in dict.fromkeys((*MOMENTS, *self.memory, *(WEIGHTS if resets else ()))):
+        resets = self.elementwise and any(CORRECTIONS[0] in state[each] for each in self.parameters)
+        for name in dict.fromkeys((*MOMENTS, *self.memory, *(CORRECTIONS if resets else ()))):
             self._take_over(name)
         self.count()
 
@@ -130,8 +130,12 @@ class FlatParameters:
         state, group = self.optimizer.state, self.optimizer.param_groups[0]
         if name not in self.memory:
             self.memory[name] = torch.zeros_like(self.values)
-        # Before its first step Adam has no memory, and before a reset no weights.
-        fresh = 1 - group["betas"][WEIGHTS.index(name)] ** self.steps if name in WEIGHTS else 0.0
+        # Before its first step Adam has no memory, and before a reset no corrections.
+        fresh = (
+            1 - group["betas"][CORRECTIONS.index(name)] ** self.steps
+            if name in CORRECTIONS
+            else 0.0
+        )
         for parameter, view in zip(self.parameters, self.split(self.memory[name]), strict=True):
             kept = state[parameter].get(name)
             if kept is None:
@@ -143,7 +147,7 @@ class FlatParameters:
     def _prepare_reset(self) -> None:
         if not self.held:
             self.adopt()
-        self.hold_weights()
+        self.hold_corrections()
 
     def count(self) -> None:
         """Let Adam know how many steps were made for it."""

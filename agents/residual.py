@@ -71,7 +71,7 @@ def make_residual(network: nn.Sequential) -> None:
     hidden, output = modules[: len(modules) // 2 * 2], modules[len(modules) // 2 * 2 :]
     maps, activations = hidden[::2], hidden[1::2]
     linear = all(isinstance(module, nn.Linear) for module in [*maps, *output])
-    if not linear or any(isinstance(module, nn.Linear) for module in activations):
+    if not linear or any(isinstance(m, nn.Linear | nn.LayerNorm) for m in activations):
         raise SettingsError("residual blocks need linear maps, each with an activation after it")
     widths = [module.out_features for module in maps]
     if len(set(widths)) > 1:

@@ -284,9 +284,9 @@ class SupervisedLearner:
         if flat.fused:
             flat.steps += 1
             adam = AdamSettings.of(flat.optimizer)
-            weights = [1 - beta**flat.steps for beta in adam.betas]
+            corrections = [1 - beta**flat.steps for beta in adam.betas]
             rate = flat.optimizer.param_groups[0]["lr"]
-            adam.step(flat.values, flat.memory, flat.gradient, rate, weights)
+            adam.step(flat.values, flat.memory, flat.gradient, rate, corrections)
         else:
             flat.optimizer.step()
         self._penalties.track(flat.values)

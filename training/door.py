@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import tyro
@@ -44,7 +45,9 @@ def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
         interrupted, 143 if terminated.
     """
     try:
-        work(read())
+        settings = read()
+        _require_places(settings)
+        work(settings)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -58,6 +61,17 @@ def answer(read: Callable[[], T], work: Callable[[T], None]) -> int:
         print("interrupted: the same command starts it again", file=sys.stderr)
         return 130
     return 0
+
+
+def _require_places(settings: object) -> None:
+    """Raise where a file could not be written after the work that it is to hold."""
+    for name in ("output", "picture", "belief_picture"):
+        file = getattr(settings, name, None)
+        if isinstance(file, Path):
+            # Imported late, as by far not all need it.
+            from .run import require_writable
+
+            require_writable(file.absolute().parent, f"--{name.replace('_', '-')} in")
 
 
 def train_late(settings: RunSettings) -> None:

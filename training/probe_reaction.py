@@ -29,7 +29,7 @@ class ProbeReaction:
     """Compare PPO and stable-baselines3's DQN, with and without Reactive Exploration.
 
     In `everlearn/ReactiveCartPole-v0`, which never ends and whose physics, the sign of the force
-    among them, go back and forth; after Steinparz et al. 2022, scaled down to seconds an agent.
+    among them, go back and forth; after Steinparz et al. 2022, scaled down to minutes an agent.
     Agents have the defaults of stable-baselines3 for one copy of the world: PPO rollouts of 2,048
     steps over all copies, DQN an update for each four steps. What counts is the world's reward a
     step, without any bonus.

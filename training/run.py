@@ -124,11 +124,12 @@ def run_path(runs_folder: str | Path, stream: str, agent: str, config_hash: str,
     return Path(runs_folder, name, agent, config_hash, f"seed_{seed}")
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, what: str = "the run folder") -> None:
     """Raise unless a folder can be made and written at `path`; leave nothing behind.
 
     Args:
         path: the folder, which need not exist yet.
+        what: how the sentence calls what is to be written.
 
     Raises:
         SettingsError: naming the folder and what stands in the way.
@@ -137,14 +138,14 @@ def require_writable(path: Path) -> None:
     while not nearest.exists() and nearest != nearest.parent:
         nearest = nearest.parent
     if not nearest.is_dir():
-        raise SettingsError(f"cannot write the run folder {path}: {nearest} is not a folder")
+        raise SettingsError(f"cannot write {what} {path}: {nearest} is not a folder")
     try:
         # A trial tells the truth where permission bits do not: for root, on read-only disks.
         with tempfile.TemporaryDirectory(dir=nearest, prefix=".everlearn-"):
             pass
     except OSError as error:
         reason = error.strerror or error
-        raise SettingsError(f"cannot write the run folder {path}: {nearest}: {reason}") from error
+        raise SettingsError(f"cannot write {what} {path}: {nearest}: {reason}") from error
 
 
 @contextmanager

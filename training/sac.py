@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from ..wrappers.errors import SettingsError
 from .replay import Kept, check_replay, replay_settings
 from .settings import RunSettings, StepIterations, activation_class, own_settings, require
 
@@ -164,8 +165,8 @@ class TrainSAC(StepIterations, RunSettings):
             require(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
         for name in ("adam_beta1", "adam_beta2"):
             require(self, name, 0 <= getattr(self, name) < 1, "0 or more and less than 1")
-        normalized = self.layer_norm != "none" or not self.residual_blocks
-        require(self, "residual_blocks", normalized, "left out where layer_norm is none")
+        if self.residual_blocks and self.layer_norm == "none":
+            raise SettingsError("--residual-blocks needs --layer-norm both, or critic")
         require(self, "replay_ratio", 0 <= self.replay_ratio < float("inf"), "0 or more")
         if self.temperature != "auto":
             require(self, "temperature", self.temperature >= 0, "auto, or 0 or more")

@@ -36,6 +36,7 @@ class FamO2O(OfflineAgent):
         expectile: from 0 to 1 (published code: 0.9 for AntMaze; IQL's 0.7 for locomotion).
         drawn: where the actor's coefficients come from: "uniform" or "balance".
         policy: the class of its networks.
+        policy_kwargs: as for `FamilyPolicy`, without the coefficients.
         **settings: as for `OfflineAgent`.
 
     Raises:

@@ -121,7 +121,7 @@ class PPOLearner:
         )
         if self.compiled and self._resets_soon:
             # They would come in mid-run, and with them another compilation.
-            flat.hold_weights()
+            flat.hold_corrections()
         if update != self._update:
             self._update = update
             self._functions = {held: _compile(update) for held in (False, True)}
@@ -141,8 +141,8 @@ class PPOLearner:
             entropy_coefficient=agent.ent_coef,
             value_coefficient=agent.vf_coef,
             max_grad_norm=agent.max_grad_norm,
-            mean_weight=1.0,
-            square_weight=1.0,
+            mean_correction=1.0,
+            square_correction=1.0,
         )
 
     def _number_steps(self, scales: Scales, most: int) -> Iterator[tuple[Scales, Tensor]]:
@@ -151,7 +151,8 @@ class PPOLearner:
         beta1, beta2 = self._update.adam.betas if self._update.adam is not None else (0.0, 0.0)
         counts = range(self.flat.steps + 1, self.flat.steps + 1 + most)
         each = [
-            scales._replace(mean_weight=1 - beta1**n, square_weight=1 - beta2**n) for n in counts
+            scales._replace(mean_correction=1 - beta1**n, square_correction=1 - beta2**n)
+            for n in counts
         ]
         return zip(each, torch.tensor(each, dtype=self.flat.values.dtype).unbind(), strict=True)
 
@@ -164,7 +165,7 @@ class PPOLearner:
         # A last smaller minibatch is not worth a graph of its own.
         if self.compiled and len(rows) == agent.batch_size:
             # What was compiled does not look how much there is in the memory.
-            functions, numbers = self._functions[flat.holds_weights], tensor
+            functions, numbers = self._functions[flat.holds_corrections], tensor
         joined = flat.fused and not (self._penalized or self._exposes or self._changing)
         if joined and agent.target_kl is None:
             statistics, features = functions.step(flat.values, flat.memory, rows, numbers)

@@ -35,9 +35,9 @@ class Scales(NamedTuple):
     entropy_coefficient: Scale
     value_coefficient: Scale
     max_grad_norm: Scale
-    mean_weight: Scale
+    mean_correction: Scale
     """1 - beta1**steps, Adam's bias correction where no element was reset."""
-    square_weight: Scale
+    square_correction: Scale
     """1 - beta2**steps."""
 
 
@@ -239,8 +239,8 @@ class Update:
         """
         assert self.adam is not None
         self.clip(gradient, scales)
-        weights = scales.mean_weight, scales.square_weight
-        self.adam.step(values, memory, gradient, scales.learning_rate, weights)
+        corrections = scales.mean_correction, scales.square_correction
+        self.adam.step(values, memory, gradient, scales.learning_rate, corrections)
         self.observe(values, features)
 
     def clip(self, gradient: Tensor, scales: Scales) -> None:

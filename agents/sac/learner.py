@@ -125,7 +125,7 @@ class SACLearner:
                 flat.expose_gradient()
             if self.compiled and self._resets_soon:
                 # They would come in mid-run, and with them another compilation.
-                flat.hold_weights()
+                flat.hold_corrections()
         self._prepare(batch_size)
         logged: dict[str, list[Tensor]] = {}
         for _ in range(gradient_steps):
@@ -197,7 +197,7 @@ class SACLearner:
     ) -> tuple[Any, ...]:
         """Make a gradient step of one of the networks; return the loss and what comes with it."""
         # What was compiled does not look how much there is in the memory.
-        functions = self._compiled[flat.holds_weights] if self.compiled else self._plain
+        functions = self._compiled[flat.holds_corrections] if self.compiled else self._plain
         total: Tensor | None = None
         if flat.fused and not (self._penalized or self._exposes or self._changing):
             results = functions[f"{name}_step"](flat.values, flat.memory, count_step(flat), *rest)
@@ -230,9 +230,9 @@ class SACLearner:
         assert flat is not None
         assert isinstance(target_entropy, float)
         loss, gradient = temperature_loss(flat.values, log_prob, target_entropy)
-        rate, *weights = count_step(flat).unbind()
+        rate, *corrections = count_step(flat).unbind()
         adam = AdamSettings.of(flat.optimizer)
-        adam.step(flat.values, flat.memory, gradient.reshape(1), rate, weights)
+        adam.step(flat.values, flat.memory, gradient.reshape(1), rate, corrections)
         return loss
 
     def _temperature(self) -> Tensor:

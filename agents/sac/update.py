@@ -182,8 +182,8 @@ def _functions_of(
 
     def apply(values: Tensor, memory: Memory, numbers: Tensor, flat: Tensor) -> None:
         assert adam is not None
-        rate, *weights = numbers.unbind()
-        adam.step(values, memory, flat, rate, weights)
+        rate, *corrections = numbers.unbind()
+        adam.step(values, memory, flat, rate, corrections)
         penalties.track(values)
 
     def step(values: Tensor, memory: Memory, numbers: Tensor, *rest: Any) -> tuple[Any, ...]:

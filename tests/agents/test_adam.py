@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from everlearn.agents.adam import WEIGHTS, Adam
+from everlearn.agents.adam import CORRECTIONS, Adam
 from everlearn.wrappers.errors import SettingsError
 
 SHAPES = [(), (1,), (7,), (5, 3), (64, 33), (2, 3, 4)]
@@ -70,7 +70,7 @@ def test_reset_elements_step_like_in_a_fresh_adam(betas: tuple[float, float]) ->
             torch.testing.assert_close((old - start)[2].abs(), torch.full((3,), 0.1))
     assert not untouched[2].any()
     assert untouched[[0, 1, 3]].all()
-    for key, beta in zip(WEIGHTS, betas, strict=True):
+    for key, beta in zip(CORRECTIONS, betas, strict=True):
         wanted = torch.tensor([1 - beta**steps for steps in (70, 70, 20, 70)])
         torch.testing.assert_close(adam.state[old][key][:, 0], wanted)
     assert adam.state[old]["step"].item() == 70
@@ -118,7 +118,7 @@ def test_state_round_trip(reset: bool) -> None:
             give_gradients(parameters, step)
             optimizer.step()
     assert all_equal(first, second)
-    assert (WEIGHTS[0] in other.state[second[3]]) is reset
+    assert (CORRECTIONS[0] in other.state[second[3]]) is reset
 
 
 @pytest.mark.parametrize("reset", [False, True])

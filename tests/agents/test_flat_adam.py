@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from everlearn.agents.adam import WEIGHTS
+from everlearn.agents.adam import CORRECTIONS
 from everlearn.agents.flat_adam import MOMENTS, AdamSettings, steps_flat, why_optimizer
 
 
@@ -28,7 +28,7 @@ def test_steps_are_torchs(kind: Any, settings: dict[str, Any], elementwise: bool
     optimizer = kind([weight], 0.01, **settings)
     assert steps_flat(optimizer, [weight])
     adam, values = AdamSettings.of(optimizer), torch.ones(50, dtype=torch.float64)
-    names = (*MOMENTS, *(WEIGHTS if elementwise else ()))
+    names = (*MOMENTS, *(CORRECTIONS if elementwise else ()))
     memory = {name: torch.zeros_like(values) for name in names}
     for step in range(1, 30):
         weight.grad = torch.randn(50, generator=torch.Generator().manual_seed(step)).double()

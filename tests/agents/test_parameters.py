@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import nn
 
-from everlearn.agents.adam import WEIGHTS, Adam
+from everlearn.agents.adam import CORRECTIONS, Adam
 from everlearn.agents.flat_adam import AdamSettings
 from everlearn.agents.parameters import FlatParameters
 
@@ -38,7 +38,7 @@ def test_elements_have_corrections_of_their_own_from_the_first_reset_on() -> Non
     for count in range(20):
         step(flat, count)
         step_alone(wanted, alone, count)
-        assert (WEIGHTS[0] in flat.memory) == (count >= 6)
+        assert (CORRECTIONS[0] in flat.memory) == (count >= 6)
         if count in (5, 12):
             adam.reset(parameters[0], 1)
             wanted.reset(alone[0], 1)
@@ -68,7 +68,7 @@ def test_a_reset_after_loading_is_of_what_was_loaded() -> None:
 def test_where_single_elements_are_never_reset_they_have_none() -> None:
     _, _, flat = make(elementwise=False)
     step(flat, 0)
-    flat.hold_weights()
+    flat.hold_corrections()
     assert flat.memory.keys() == {"exp_avg", "exp_avg_sq"}
 
 
@@ -79,5 +79,5 @@ def test_who_has_forgotten_all_has_no_corrections_of_elements() -> None:
     adam.state.clear()
     flat.adopt()
     assert flat.steps == 0
-    assert WEIGHTS[0] not in flat.memory
+    assert CORRECTIONS[0] not in flat.memory
     assert not flat.memory["exp_avg"].any()

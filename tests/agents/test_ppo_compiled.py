@@ -84,9 +84,9 @@ def test_what_acts_rarely_has_other_code_from_its_first_act(
 ) -> None:
     redo = make_method("redo", every_updates=20, dormant_threshold=1.0)
     reference, fast = twins("compiled", methods=[redo])
-    assert not fast._learner.flat.holds_weights
+    assert not fast._learner.flat.holds_corrections
     train_both(reference, fast)
-    assert fast._learner.flat.holds_weights
+    assert fast._learner.flat.holds_corrections
     assert sum("everlearn: compiled PPO's update in" in line for line in caplog.messages) == 2
 
 

@@ -29,6 +29,15 @@ def test_a_tiny_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "is the record of other settings" in capsys.readouterr().err
 
 
+def test_a_record_that_could_not_be_written_is_known_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([*TINY, "--output", str(tmp_path / "file" / "reaction.jsonl")]) == 2
+    assert "error: cannot write --output in" in (told := capsys.readouterr().err)
+    assert told.count("\n") == 1
+
+
 @pytest.mark.parametrize("own", [["--seeds", "0"], ["--soon", "15"], ["--agents", "sarsa"]])
 def test_wrong_settings(own: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TINY, *own]) == 2

@@ -196,7 +196,9 @@ def test_sac_starts_from_it(name: str, tmp_path: Path) -> None:
 
 def test_sac_cannot_start_from_what_does_not_fit(tmp_path: Path) -> None:
     AGENTS["cql"](bandit()).save(tmp_path / "model.zip")
-    with pytest.raises(SettingsError, match=r"cannot begin from the agent .* size mismatch"):
+    with pytest.raises(
+        SettingsError, match=r"cannot begin from the agent .* whose networks are others"
+    ):
         begin_from(sac(policy_kwargs={"net_arch": [8, 8]}), tmp_path)
     AGENTS["famo2o"](bandit()).save(tmp_path / "model.zip")
     with pytest.raises(SettingsError, match="cannot begin from the agent"):

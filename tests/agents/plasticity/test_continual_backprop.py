@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.agents import PPO, ContinualBackprop
-from everlearn.agents.adam import WEIGHTS, Adam
+from everlearn.agents.adam import CORRECTIONS, Adam
 from everlearn.agents.layers import HiddenLayer, Part, Units, hidden_layers
 from everlearn.wrappers.errors import SettingsError
 
@@ -287,7 +287,7 @@ def test_optimizer_reset_reaches_exactly_the_replaced_weights() -> None:
     features[:, 2] = 1e-6
     step(method, part, features)
     state = part.optimizer.state
-    for key in (*WEIGHTS, "exp_avg", "exp_avg_sq"):
+    for key in (*CORRECTIONS, "exp_avg", "exp_avg_sq"):
         row = state[layer.incoming.weight][key].ne(0).any(dim=1)
         assert row.tolist() == [True, True, False, True]
         assert state[layer.incoming.bias][key].ne(0).tolist() == [True, True, False, True]
@@ -295,7 +295,7 @@ def test_optimizer_reset_reaches_exactly_the_replaced_weights() -> None:
             column = state[outgoing.weight][key].ne(0).any(dim=0)
             assert column.tolist() == [True, True, False, True]
     for outgoing in layer.outgoing:
-        assert WEIGHTS[0] not in state[outgoing.bias]
+        assert CORRECTIONS[0] not in state[outgoing.bias]
         assert state[outgoing.bias]["exp_avg"].all()
 
 
@@ -319,7 +319,7 @@ def test_as_published_leaves_biases_and_optimizer_alone() -> None:
     assert units_of(method).replaced.item() == 2
     assert torch.equal(layer.outgoing[0].bias, bias)
     for state in part.optimizer.state.values():
-        assert WEIGHTS[0] not in state
+        assert CORRECTIONS[0] not in state
         assert state["exp_avg"].all()
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from everlearn.agents import PPO, SAC
-from everlearn.agents.adam import WEIGHTS, Adam
+from everlearn.agents.adam import CORRECTIONS, Adam
 from everlearn.agents.layers import Part, hidden_layers
 from everlearn.agents.plasticity.redo import ReDo, find_dormant
 from everlearn.wrappers.errors import SettingsError
@@ -82,7 +82,7 @@ def test_the_optimizer_forgets_recycled_weights(reset: bool) -> None:
     wanted = [True, not reset, True, True, not reset, True]
     assert incoming["exp_avg"].ne(0).all(dim=1).tolist() == wanted
     assert outgoing["exp_avg_sq"].ne(0).all(dim=0).tolist() == wanted
-    assert (WEIGHTS[0] in incoming) == reset
+    assert (CORRECTIONS[0] in incoming) == reset
 
 
 def test_units_are_counted() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from everlearn.agents import PPO, SAC
-from everlearn.agents.adam import WEIGHTS
+from everlearn.agents.adam import CORRECTIONS
 from everlearn.agents.layers import Part
 from everlearn.agents.plasticity.self_normalized_resets import SelfNormalizedResets
 from everlearn.wrappers.errors import SettingsError
@@ -163,7 +163,7 @@ def test_only_silent_units_and_their_memory_change(reset: bool, part: Part) -> N
     assert part.spread is not None
     assert not changed(part.spread).any()
     state = part.optimizer.state[one.incoming.weight]
-    assert (WEIGHTS[0] in state) == reset
+    assert (CORRECTIONS[0] in state) == reset
     assert state["exp_avg"].ne(0).all(dim=1).tolist() == [True, True, not reset] * 2
 
 
