@@ -103,10 +103,10 @@ class Occasional(Method):
             return
         count.actor_steps += 1
         every = self.every_updates
-        is_due = every is not None and count.updates >= (count.periods + 1) * every
-        if is_due:
-            count.periods = count.updates // every  # type: ignore[operator]
-        if is_due or count.waiting:
+        if every is not None and count.updates >= (count.periods + 1) * every:
+            count.periods = count.updates // every
+            count.waiting = 1
+        if count.waiting:
             self._act()
 
     def after_iteration(self) -> dict[str, float]:
