@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ...wrappers.errors import unknown
+from ...wrappers.errors import SettingsError, unknown
 from ..settings import require
 from ..terminal import print_table
 
@@ -36,7 +36,8 @@ class BenchmarkMethods:
     """
 
     methods: tuple[str, ...] = ()
-    """Methods with or without settings, as in training; by default all there are."""
+    """Methods with or without settings, as in training; by default all but those that keep old
+    tasks, of which there are none here."""
 
     agents: tuple[Agent, ...] = get_args(Agent)
     """Whose update to measure."""
@@ -76,13 +77,21 @@ def benchmark_methods(settings: BenchmarkMethods) -> list[dict[str, Any]]:
 
     Returns:
         The record's rows.
+
+    Raises:
+        SettingsError: an unknown method, or one that keeps old tasks.
     """
     from ...agents.method import needs_replay, needs_rollouts
     from ...agents.registry import method_names, parse_method
+    from ...agents.retention.retention_method import RetentionMethod
     from .learner import hold_cores
 
     texts = settings.methods or method_names()
     methods = {text: parse_method(text) for text in texts}
+    keeping = [text for text, method in methods.items() if isinstance(method, RetentionMethod)]
+    if settings.methods and keeping:
+        raise SettingsError(f"{keeping[0]} keeps old tasks, of which there are none here")
+    methods = {text: method for text, method in methods.items() if text not in keeping}
     from .methods_rows import cost_rows
     from .rounds import write_record
 

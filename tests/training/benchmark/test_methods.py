@@ -47,6 +47,7 @@ def test_every_method_is_compared_with_the_plain_update(
     [
         ({"rounds": 0}, "--rounds must be 1 or more, not 0"),
         ({"methods": ("l22",)}, "unknown method 'l22'"),
+        ({"methods": ("clear",)}, "clear keeps old tasks, of which there are none here"),
         ({"agents": ("dqn",)}, "unknown agent 'dqn'"),
         ({"backends": ("jax",)}, "unknown backend 'jax'"),
     ],
