@@ -104,7 +104,7 @@ class RunSettings(ABC):
 
     device: str = "cpu"
     """Where the agent's networks are: cpu, cuda, or cuda:1 for the second GPU. On a GPU the updates
-    are stable-baselines3's own (`--backend reference`)."""
+    of PPO and SAC are stable-baselines3's own."""
 
     diagnostics: bool = True
     """Whether to log the plasticity diagnostics; they never change training."""

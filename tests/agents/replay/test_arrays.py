@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from everlearn.agents.replay.per_task import TaskReplayBuffer
 from everlearn.agents.replay.reservoir import ReservoirReplayBuffer
 from everlearn.agents.replay.shifted import ShiftedReplayBuffer
 from everlearn.agents.replay.transitions import Transitions
-from everlearn.envs import make_vec_env
 from everlearn.wrappers.errors import SettingsError
 
 IMAGES = spaces.Box(0, 255, (1, 8, 8), np.uint8)
@@ -110,27 +110,9 @@ def test_memory_does_not_grow_with_the_buffer(tmp_path: Path) -> None:
     assert traced[1] - traced[0] < 0.2e6
 
 
-def sac(**own: Any) -> SAC:
-    return SAC(
-        "MlpPolicy",
-        make_vec_env("everlearn/SlipperyAnt-v0:change_every=50", 2, seed=1),
-        learning_starts=20,
-        batch_size=8,
-        buffer_size=60,
-        replay_ratio=0.25,
-        iteration_steps=20,
-        policy_kwargs={"net_arch": [8]},
-        seed=1,
-        device="cpu",
-        backend="eager",
-        diagnostics=False,
-        **own,
-    )
-
-
 @pytest.mark.parametrize("written", [0, 1])
 def test_what_was_lived_after_a_checkpoint_does_not_come_back(
-    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sac: Callable[..., SAC]
 ) -> None:
     """Steps overwrite the whole map, and the next checkpoint ends before its last file."""
 
@@ -172,7 +154,7 @@ def test_in_a_script_of_stable_baselines3(tmp_path: Path) -> None:
     assert torch.equal(learn(), mapped)
 
 
-def test_the_zip_knows_no_folder(tmp_path: Path) -> None:
+def test_the_zip_knows_no_folder(tmp_path: Path, sac: Callable[..., SAC]) -> None:
     folder = tmp_path / "scratch"
     folder.mkdir()
     agent = sac(replay_buffer_kwargs={"memmap_folder": folder})
@@ -183,7 +165,7 @@ def test_the_zip_knows_no_folder(tmp_path: Path) -> None:
     assert not is_mapped(loaded.replay_buffer.slots)
 
 
-def test_what_cannot_be(tmp_path: Path) -> None:
+def test_what_cannot_be(tmp_path: Path, sac: Callable[..., SAC]) -> None:
     kind = {"rewards": ((1000, 1000), np.float32)}
     with pytest.raises(SettingsError, match=r"cannot map 4.0 MB of .* no/such: No such file or"):
         make_arrays(kind, "no/such")

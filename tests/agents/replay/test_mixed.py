@@ -17,12 +17,10 @@ from everlearn.agents.replay.per_task import TaskReplayBuffer
 from everlearn.agents.replay.reservoir import ReservoirReplayBuffer
 from everlearn.agents.replay.sources import read_sources
 from everlearn.agents.replay.transitions import Transitions, join
-from everlearn.envs import make_vec_env
 from everlearn.wrappers.errors import SettingsError
 
 SPACE = spaces.Box(-1, 1, (2,))
 ROW = np.zeros((1, 2))
-STREAM = "everlearn/SlipperyAnt-v0:change_every=50"
 
 
 def transitions(reward: float, n: int = 20) -> Transitions:
@@ -108,29 +106,11 @@ def test_joined_sources_must_be_alike() -> None:
         join([one, other])
 
 
-def sac(**settings: Any) -> SAC:
-    return SAC(
-        "MlpPolicy",
-        make_vec_env(STREAM, 2, seed=1),
-        learning_starts=20,
-        batch_size=8,
-        buffer_size=60,
-        replay_ratio=0.25,
-        iteration_steps=20,
-        policy_kwargs={"net_arch": [8]},
-        seed=settings.pop("seed", 1),
-        device="cpu",
-        backend="eager",
-        diagnostics=False,
-        **settings,
-    )
-
-
 KINDS_LATER = ("n-step", "reservoir")
 
 
 @pytest.fixture(scope="module")
-def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def earlier(tmp_path_factory: pytest.TempPathFactory, sac: Callable[..., SAC]) -> Path:
     """A folder with what an agent lived, in two pieces."""
     folder = tmp_path_factory.mktemp("earlier")
     agent = sac(seed=5)
@@ -140,7 +120,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_folder_is_all_it_needs(earlier: Path) -> None:
+def test_a_run_folder_is_all_it_needs(earlier: Path, sac: Callable[..., SAC]) -> None:
     agent = sac(
         replay_buffer_class=MixedReplayBuffer, replay_buffer_kwargs={"sources": {"a": earlier}}
     )
@@ -183,7 +163,9 @@ KINDS: dict[str, Callable[[Path], dict[str, Any]]] = {
 @pytest.mark.parametrize(
     "kind", ["mixed", "per-task", *(pytest.param(k, marks=pytest.mark.slow) for k in KINDS_LATER)]
 )
-def test_learning_goes_on_to_the_last_bit(kind: str, earlier: Path, tmp_path: Path) -> None:
+def test_learning_goes_on_to_the_last_bit(
+    kind: str, earlier: Path, tmp_path: Path, sac: Callable[..., SAC]
+) -> None:
     def build() -> SAC:
         return sac(**KINDS[kind](earlier))
 
@@ -202,7 +184,9 @@ def test_learning_goes_on_to_the_last_bit(kind: str, earlier: Path, tmp_path: Pa
     assert again._n_updates == whole._n_updates > 20
 
 
-def test_a_source_that_has_changed_is_refused(earlier: Path, tmp_path: Path) -> None:
+def test_a_source_that_has_changed_is_refused(
+    earlier: Path, tmp_path: Path, sac: Callable[..., SAC]
+) -> None:
     def build(reward: float) -> SAC:
         source = read_sources(earlier, *spaces_of(sac()))
         source.rewards[:] = reward
@@ -218,7 +202,7 @@ def spaces_of(agent: SAC) -> tuple[spaces.Space, spaces.Space]:
     return agent.observation_space, agent.action_space
 
 
-def test_the_zip_needs_no_sources(earlier: Path, tmp_path: Path) -> None:
+def test_the_zip_needs_no_sources(earlier: Path, tmp_path: Path, sac: Callable[..., SAC]) -> None:
     agent = sac(
         replay_buffer_class=MixedReplayBuffer, replay_buffer_kwargs={"sources": {"a": earlier}}
     )
